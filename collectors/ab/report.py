@@ -125,6 +125,12 @@ class Report(Struct):
         return bool(self.table or self.percentiles or figures & self.numbers.keys())
 
     @property
+    def figures(self) -> int:
+        """Return how many numbers it has."""
+        cells = sum(map(len, self.table.values()))
+        return cells + len(self.numbers) + len(self.percentiles) + len(self.failures)
+
+    @property
     def missing(self) -> str:
         """Return in words what a whole report would have and this one has not, or nothing."""
         # Without a time ab does not divide by it.

@@ -110,8 +110,9 @@ class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw
-    the disk move, ``disks`` the names of all that it watched. ``grouped`` says that the groups of
-    its jobs tell which ran at once. ``chatter`` is the text around the report.
+    the disk move, ``disks`` the names of those that it watched, ``hosts`` those of clients where
+    the jobs do not say them. ``grouped`` says that the groups of the jobs tell which ran at once.
+    ``chatter`` is the text around the report.
     """
 
     version: str
@@ -123,6 +124,7 @@ class Report(Struct, frozen=True):
     ended: float | None = None
     device: Mapping[str, float] = field(default_factory=dict)
     disks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     grouped: bool = True
     notes: tuple[str, ...] = ()
 

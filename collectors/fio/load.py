@@ -26,6 +26,8 @@ _SLACK, _KIB = 0.02, 1024
 _REACHED, _EXCEEDED = 0.6, 1.25
 _SHORTEST_SHARE, _ROUNDED_S = 0.1, 1.5
 _LEAST_BLOCK = 512
+#: What names no host but this machine.
+_NO_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def unsaid(names: Sequence[str]) -> str:
@@ -184,8 +186,16 @@ def device_of(jobs: Sequence[Job], report: Report) -> str:
     return f"folder {digest(':'.join(sorted(folders)))}" if folders else ""
 
 
+def host_of(jobs: Sequence[Job], report: Report) -> str:
+    """Return what tells the hosts of clients apart; their names are not kept."""
+    names = {job.client.rpartition(":")[0] for job in jobs} | set(report.hosts)
+    # What redaction leaves of a name stands in brackets.
+    known = sorted(name for name in names - _NO_HOSTS if not name.startswith("["))
+    return f"host {digest(' '.join(known))}" if known else ""
+
+
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(set(names)))[:400]
+    return ", ".join(sorted(set(filter(None, names))))[:400]
 
 
 def digest(text: str) -> str:

@@ -55,7 +55,7 @@ _OF_ONE = frozenset(
 )
 #: With these a job moves data in directions that its rw does not have.
 _ALSO = frozenset({"verify", "trim_percentage"})
-_MOST_JOBS = 20_000
+_MOST_JOBS, _NAMED_AT_ONCE = 20_000, 6
 #: Names that say a direction: "randread", "seq-write", "4k_reads".
 _NAMED = {
     direction: re.compile(
@@ -78,7 +78,7 @@ _LEVELS = "kmgtp"
 class Workload(NamedTuple):
     """Jobs that ran together and alike, and what tells their series from others.
 
-    ``wrong`` says why the options of one job are not taken for those of all. ``beside`` are the
+    ``wrong`` says why the options of one job are not taken for those of all. ``beside`` names all
     workloads that ran at the same time, ``device`` is what they ran on.
     """
 
@@ -87,7 +87,7 @@ class Workload(NamedTuple):
     params: Params
     options: Mapping[str, str]
     wrong: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    beside: str = ""
     device: str = ""
 
     def of(self, direction: str) -> Params:
@@ -239,19 +239,19 @@ def _contradictions(workload: Workload) -> Iterator[str]:
 def _at_once(every: Sequence[Workload], report: Report) -> Iterator[Workload]:
     """Yield workloads; those that ran beside others have the number of jobs as a parameter."""
     places = {id(job): n for n, workload in enumerate(every) for job in workload.jobs}
-    beside: defaultdict[int, set[int]] = defaultdict(set)
+    beside: dict[int, tuple[str, str]] = {}
     for cluster in load.at_once(report):
-        numbers = {places[id(job)] for job in cluster}
-        for number in numbers:
-            beside[number] |= numbers
+        numbers = dict.fromkeys(places[id(job)] for job in cluster)
+        if len(numbers) > 1:
+            total = sum(every[number].job_count for number in numbers)
+            labels = sorted(every[number].name for number in numbers)
+            more = len(labels) - _NAMED_AT_ONCE
+            text = ", ".join(labels[:_NAMED_AT_ONCE]) + (f" and {more} more" if more > 0 else "")
+            beside |= dict.fromkeys(numbers, (f"{total:g}", text))
     for number, workload in enumerate(every):
-        if len(beside[number]) <= 1:
-            yield workload
-            continue
-        count = sum(every[n].job_count for n in beside[number])
-        about = params(**dict(workload.params), at_once=f"{count:g}")
-        others = dict.fromkeys(every[n].name for n in sorted(beside[number] - {number}))
-        yield workload._replace(params=about, beside=tuple(others))
+        count, names = beside.get(number, (None, ""))
+        about = params(**dict(workload.params), at_once=count)
+        yield workload._replace(params=about, beside=names)
 
 
 def slug(name: str) -> tuple[str, str]:

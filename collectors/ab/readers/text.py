@@ -28,6 +28,8 @@ _EACH = _RATES | {"time_per_request"}
 _FAILURES = frozenset({"error_rate", "ok_requests_per_second"})
 #: How far a mean may be above what the time of the test allows: both are rounded.
 _MOST_OVER = 0.02
+#: How many values a run may have at most, and how many figures of a report are none at most.
+_MOST_FIGURES, _NO_ROWS = 100_000, 10
 #: Beyond rounding: what a float adds to it.
 _SLACK = 1e-9
 
@@ -44,6 +46,9 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     blocks, recorder = reports(plain(data)), new_recorder()
     if not blocks:
         raise SitegenError(NOTHING)
+    # To record them takes longer than to read them: a run may not have as many.
+    if sum(report.figures - _NO_ROWS for report in blocks) > _MOST_FIGURES:
+        raise SitegenError(f"holds {len(blocks)} reports, more values than a run may have")
     if not any(_is_series(report, asks) for report in blocks):
         fix = "add `--set concurrency=N` to record it as failed"
         raise SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)

@@ -33,7 +33,7 @@ _TABLE_SIZE, _MOST_DIGITS = "FIO_IO_U_PLAT_NR", 4
 _NEAR = 0.05  # of two rounded figures of one quantity
 _LONGEST, _SCALARS = 201, (str, int, float)
 _LONGEST_S = 1e8
-_DEEPEST = 16
+_DEEPEST, _MOST_DISKS = 16, 64
 _EVERYONE = "All clients"
 #: What two reports' times may differ by: of whole seconds, and of exact ones.
 _APART_S, _STILL_S = 1.1, 0.2
@@ -201,9 +201,7 @@ class _Document(Struct):
             begun=begun if begun > jobs.EARLIEST else None,
             ended=ended,
             device={k: n * _SECTOR for k, n in sectors.items() if isinstance(n, float)},
-            disks=tuple(
-                name for each in self.disk_util or () if isinstance(name := each.get("name"), str)
-            ),
+            disks=tuple(str(each.get("name", "")) for each in (self.disk_util or [])[:_MOST_DISKS]),
         )
 
 

@@ -92,10 +92,10 @@ class Run:
             self._rows(workload, parts, device, Status.SUSPECT if suspect else Status.OK)
             self._options(workload)
             self.recorder.said("device", workload.device, workload.name)
+            self.recorder.said("host", load.host_of(workload.jobs, report), workload.name)
+            self.recorder.said("ran at once", workload.beside, workload.name)
             if workload.beside:
-                self.recorder.said("beside", ", ".join(workload.beside)[:400], workload.name)
-                names = ", ".join(sorted({workload.name, *workload.beside}))
-                self.recorder.note(f"Jobs that ran at once: {names[:400]}.")
+                self.recorder.note(f"Jobs that ran at once: {workload.beside}.")
 
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O and device are where they differ."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -42,7 +44,7 @@ _EVENT = re.compile(
     r"|fio[- ](?P<version>\d[\w.+-]{0,60})[ \t]{0,8}$"
     r"|(?P<summary>Run status group \d))"
 )
-_CLIENT = re.compile(r"(?m)^<[^<>\n]{1,100}> ?")
+_CLIENT = re.compile(r"(?m)^<([^<>\n]{1,100})> ?")
 _CPU = re.compile(
     r"(?m)^[ \t]*cpu[ \t]*: usr=\s*(\d{1,9}(?:\.\d{1,9})?)%, sys=\s*(\d{1,9}(?:\.\d{1,9})?)%"
 )
@@ -53,6 +55,7 @@ _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
+_MOST_DISKS, _MOST_LINES = 64, 10_000
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
 #: What sizes that are no power of two are a multiple of.
 _PAGE, _ROUND = 4096, 1000
@@ -99,6 +102,7 @@ class Printout(Struct):
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
     ended: bool = False
+    hosts: tuple[str, ...] = ()
 
     def report(self) -> tuple[Report, bool]:
         """Return what it says, and whether nothing of it is missing."""
@@ -106,28 +110,40 @@ class Printout(Struct):
         pairs = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
         pairs = pairs or list(self.jobs.values())
         times = [time for time, _ in pairs if time is not None]
-        finished = tuple(self._marked(job) for _, job in pairs if job is not None)
-        started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
-        disks = tuple(dict.fromkeys(_DISK.findall(self.text)))
+        finished = [job for _, job in pairs if job is not None]
         report = Report(
-            self.version, finished, self.text, started_at=started, disks=disks, notes=notes
+            self.version,
+            tuple(self._marked(finished)),
+            self.text,
+            started_at=jobs.stamp(min(times, default=None)),
+            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:_MOST_DISKS],
+            hosts=self.hosts,
+            notes=(_UNZONED,) if times else (),
         )
         return report, self.ended and len(finished) == len(pairs)
 
-    def _marked(self, job: Job) -> Job:
-        """Return a job that stands for several, with what says that they were not alike."""
-        own = {name for name, group, _ in self.jobs if group == job.group}
-        added = {
-            name: options
-            for (name, group), options in self.headers.items()
-            if group == job.group and (name == job.name or name not in own)
-        }
-        if job.clones <= 1 or all(options == job.options for options in added.values()):
-            return job
-        names = ", ".join(ascii(name)[1:-1][:40] for name in list(added)[:4])
-        engines = {options["ioengine"] for options in (*added.values(), job.options) if options}
-        kept = {k: v for k, v in job.options.items() if k != "ioengine" or len(engines) == 1}
-        return replace(job, options=kept, unlike=f"it adds up jobs that are not alike: {names}")
+    def _marked(self, finished: Iterable[Job]) -> Iterator[Job]:
+        """Yield the jobs; those that stand for several with what says that they were not alike."""
+        own = {(name, group) for name, group, _ in self.jobs}
+        added: defaultdict[int, dict[str, Mapping[str, str]]] = defaultdict(dict)
+        for (name, group), options in self.headers.items():
+            if (name, group) not in own:
+                added[group][name] = options
+        kinds = {group: set(map(_kind, every.values())) for group, every in added.items()}
+        for job in finished:
+            others = kinds.get(job.group, set()) if job.clones > 1 else set()
+            if not others - {_kind(job.options)}:
+                yield job
+                continue
+            names = ", ".join(ascii(n)[1:-1][:40] for n in [job.name, *islice(added[job.group], 3)])
+            engines = {dict(kind).get("ioengine") for kind in others | {_kind(job.options)}}
+            kept = {k: v for k, v in job.options.items() if k != "ioengine" or len(engines) == 1}
+            unlike = f"it adds up jobs that are not alike: {names}"
+            yield replace(job, options=kept, unlike=unlike)
+
+
+def _kind(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(options.items()))
 
 
 def knows(data: bytes) -> bool:
@@ -154,7 +170,9 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
 
 def _printouts(data: bytes) -> list[Printout]:
-    text = wrapping.text_in(_CLIENT.sub("", plain(data)))
+    text = plain(data)
+    hosts = tuple({match[1]: None for match in islice(_CLIENT.finditer(text), _MOST_LINES)})
+    text = wrapping.text_in(_CLIENT.sub("", text))
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
         # A number at the very end may have lost its last digits.
@@ -169,6 +187,8 @@ def _printouts(data: bytes) -> list[Printout]:
             begin = event.start()
         _add(printouts[-1], event, text[event.end() : end])
     printouts[-1].text = text[begin:]
+    for printout in printouts:
+        printout.hosts = hosts[:_MOST_DISKS]
     return printouts
 
 

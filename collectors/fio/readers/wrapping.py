@@ -20,7 +20,7 @@ _TEXT_LINES = re.compile(
 _JSON_LINES = re.compile(r'"(?:fio version|timestamp_ms|jobname|groupid|usr_cpu)"\s{0,4}:')
 _LONGEST_WORDS = 300
 #: What parts columns, and what ends a word before a line that nothing else need part from it.
-_CLOCK = re.compile(r"[\[(]?[\d:.,TZ+/-]*\d[\d:.,TZ+/-]*[\])]?")
+_CLOCK = re.compile(r"[\[(]?[\d:.,TZ+/-]{0,40}?\d[\d:.,TZ+/-]{0,40}[\])]?")
 _CLOSING = ":|>])}"
 _QUOTES, _BRACKETS = frozenset("\"'- "), frozenset('{["')
 _QUOTED_LINE = re.compile(

@@ -582,3 +582,5 @@ def test_a_long_line_and_many_banners_cost_little() -> None:
         read(b"This is ApacheBench, Version 2.3\n" + b"Requests per second: " * 200_000)
     with pytest.raises(SitegenError, match="more than 20000 reports"):
         read(b"This is ApacheBench, Version 2.3\n" * 30_000)
+    with pytest.raises(SitegenError, match="holds 3400 reports, more values than a run may have"):
+        read(WHOLE.encode() * 3400)

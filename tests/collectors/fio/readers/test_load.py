@@ -318,6 +318,21 @@ def test_text_and_terse_name_their_disks() -> None:
     assert named(read(terse.READER, line), "device").value == "vda"
 
 
+def test_clients_on_other_hosts_are_told_apart_and_not_named() -> None:
+    hosts = {
+        name: named(
+            read(text_report.READER, W1.replace("w1: (group", f"<{name}> w1: (group") + END), "host"
+        )
+        for name in ("perf84", "perf36")
+    }
+    assert hosts["perf84"] != hosts["perf36"]
+    entry = job(read=side(100, 4096), hostname="perf84", port=8765)
+    assert "perf84" not in named(imported(entry), "host").value
+    # What redaction leaves tells nothing apart.
+    redacted = imported({**entry, "hostname": "[host]"})
+    assert "host" not in {p.name for p in redacted.parameters}
+
+
 # What ran beside it.
 
 
@@ -334,7 +349,7 @@ def test_jobs_that_ran_at_once_are_no_series_of_the_same_jobs_alone() -> None:
     reading = pair()
     for name in ("reads", "writes"):
         assert about(one(reading, "fio.iops", workload=name))["at_once"] == "2"
-    assert named(reading, "beside.reads").value == "writes"
+    assert named(reading, "ran at once").value == "reads, writes"
     assert "Jobs that ran at once: reads, writes." in reading.notes
     alone = pair(groupid=1)
     assert not [row for row in alone.measurements if "at_once" in dict(row.params)]
