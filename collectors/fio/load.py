@@ -177,13 +177,18 @@ def device_of(jobs: Sequence[Job], report: Report) -> str:
     """
     names = [job.options.get("filename", "") for job in jobs]
     paths = [path for name in names for path in name.split(":") if path]
-    if paths and all(path.startswith("/dev/") for path in paths):
-        return _listed(path.rpartition("/")[2] for path in paths)
-    if report.disks:
-        return _listed(report.disks)
+    if disks := devices(":".join(paths)) or report.disks:
+        return _listed(disks)
     folders = {path.rpartition("/")[0] for path in paths} - {""}
     folders = folders or {job.options.get("directory", "") for job in jobs} - {""}
     return f"folder {digest(':'.join(sorted(folders)))}" if folders else ""
+
+
+def devices(filename: str) -> tuple[str, ...]:
+    """Return the names of block devices in fio's ``filename``, none where one is no device."""
+    paths = filename.split(":")
+    named = [path.rpartition("/")[2] for path in paths if path.startswith("/dev/")]
+    return tuple(named) if len(named) == len(paths) else ()
 
 
 def host_of(jobs: Sequence[Job], report: Report) -> str:

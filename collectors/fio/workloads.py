@@ -104,7 +104,7 @@ class Workload(NamedTuple):
     @property
     def _has_sizes(self) -> bool:
         """Whether the options name several sizes, which no parameter holds."""
-        return bool(self.options.get("bssplit"))
+        return not {"bssplit", "bs_is_seq_rand"}.isdisjoint(self.options)
 
     @property
     def unsaid(self) -> list[str]:
@@ -343,7 +343,7 @@ def _params(
 def block_of(options: Mapping[str, str], direction: str) -> str | None:
     """Return the block size of one direction in bytes, a range as ``from-to``."""
     text = options.get("bsrange") or (None if options.get("bssplit") else options.get("bs"))
-    if text is None:
+    if text is None or "bs_is_seq_rand" in options:
         return None
     parts = text.split(",")
     place = DIRECTIONS.index(direction) if direction in DIRECTIONS else 0

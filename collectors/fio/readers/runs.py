@@ -182,7 +182,8 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
     depth = workload.number("iodepth")
     if load.is_limited(workload.options) and engine not in load.ONE_AT_A_TIME:
         return
-    sentence = load.not_reached(workload.good, depth, workload.job_count, engine)
+    count = workload.jobs_per_entry * len(workload.good)
+    sentence = load.not_reached(workload.good, depth, count, engine)
     if not sentence and CAPPED in chatter and depth > 1 and engine not in _ASYNCHRONOUS:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
     if sentence:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from collectors.fio import jobs
+from collectors.fio import jobs, load
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
 from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
@@ -51,6 +51,7 @@ _CPU = re.compile(
 _DEPTHS = re.compile(r"(?m)^[ \t]*IO depths[ \t]*: ([^\n]{1,200})")
 _DEPTH = re.compile(r"(\d{1,2})=(\d{1,3}(?:\.\d{1,2})?)%")
 _DISK = re.compile(r"(?m)^[ \t]*([\w!./-]{1,64}): ios=\d")
+_DEVICE = re.compile(r"(?:--|^|\s)filename[= ](/dev/[\w./:-]{1,200})")
 _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
@@ -103,6 +104,7 @@ class Printout(Struct):
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
     ended: bool = False
     hosts: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
 
     def report(self) -> tuple[Report, bool]:
         """Return what it says, and whether nothing of it is missing."""
@@ -116,7 +118,7 @@ class Printout(Struct):
             tuple(self._marked(finished)),
             self.text,
             started_at=jobs.stamp(min(times, default=None)),
-            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:_MOST_DISKS],
+            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:_MOST_DISKS] or self.disks,
             hosts=self.hosts,
             notes=(_UNZONED,) if times else (),
         )
@@ -187,8 +189,11 @@ def _printouts(data: bytes) -> list[Printout]:
             begin = event.start()
         _add(printouts[-1], event, text[event.end() : end])
     printouts[-1].text = text[begin:]
+    # The command line that all of it came from, where it stands there.
+    devices = set(_DEVICE.findall(text))
+    named = load.devices(devices.pop()) if len(devices) == 1 else ()
     for printout in printouts:
-        printout.hosts = hosts[:_MOST_DISKS]
+        printout.hosts, printout.disks = hosts[:_MOST_DISKS], named
     return printouts
 
 

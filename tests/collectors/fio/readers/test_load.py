@@ -314,6 +314,8 @@ def test_jobs_on_different_devices_say_so() -> None:
 def test_text_and_terse_name_their_disks() -> None:
     stats = "\nDisk stats (read/write):\n  nvme0n1: ios=1/2, merge=0/0, ticks=1/1, util=9.00%\n"
     assert named(read(text_report.READER, W1 + END + stats), "device").value == "nvme0n1"
+    command = f"$ fio --name=w1 --filename=/dev/nvme1n1 --rw=write\n{W1}{END}"
+    assert named(read(text_report.READER, command), "device").value == "nvme1n1"
     line = (RAW / "terse-4.txt").read_text()
     assert named(read(terse.READER, line), "device").value == "vda"
 
@@ -388,3 +390,38 @@ def test_text_tells_its_groups_and_terse_without_disks_does_not() -> None:
     told = lines.replace("\n", ";vda;1;1;0;0;1;1;1;9%\n")
     where = {"workload": "other", "direction": "read"}
     assert about(one(read(terse.READER, told), "fio.iops", **where))["at_once"] == "2"
+
+
+# kubestr -o json.
+
+
+def test_kubestrs_json_without_what_is_empty_is_read() -> None:
+    empty: dict[str, Any] = {"slat_ns": {}, "clat_ns": {}, "lat_ns": {}}
+    reads = side(10_000, 4096, ms=10_000) | {"iops_mean": 1000.5, "iops_samples": 20} | empty
+    options = {"bs": "4K", "iodepth": "64", "size": "2G", "rw": "randread", "direct": None}
+    entry = job(
+        "read_iops", read=reads, write=empty, trim=empty, sync={"lat_ns": {}}, options=options
+    )
+    shared = {"ioengine": "libaio", "direct": "1", "gtod_reduce": "1"}
+    own = json.loads(document(entry, disks=(), **{"global options": shared}))
+    message = "\nFIO version - fio-3.30\n\nJobName: read_iops\n  blocksize=4K\nread:\n  IOPS=1.0\n"
+    whole = [{"Status": [{"StatusMessage": message}], "Raw": {"size": "10Gi", "result": own}}]
+    [reading] = json_report.READER.runs(json.dumps(whole).encode(), {})
+    values = {(m.metric, m.statistic): m.value for m in reading.measurements}
+    assert values["fio.iops", "value"] == 1000
+    assert values["fio.bandwidth", "value"] == 4_096_000
+    assert values["fio.io_bytes", "value"] == 40_960_000
+    assert values["fio.iops", "mean"] == 1000.5
+    assert {dict(m.params).get("direction") for m in reading.measurements} <= {"read", None}
+    assert not reading.doubts
+    # Without their groups the jobs of kubestr's own file ran at once.
+    own["jobs"].append({**entry, "jobname": "write_iops"})
+    [both] = json_report.READER.runs(json.dumps(whole).encode(), {})
+    assert about(one(both, "fio.iops", workload="write_iops"))["at_once"] == "2"
+
+
+def test_a_size_that_depends_on_the_place_is_no_parameter() -> None:
+    options = {"bs": "4k,64k", "bs_is_seq_rand": "1"}
+    reading = imported(job(read=side(2000, 34_816), options=options))
+    assert "block_size" not in about(one(reading, "fio.iops"))
+    assert not reading.doubts
