@@ -420,6 +420,29 @@ def test_kubestrs_json_without_what_is_empty_is_read() -> None:
     assert about(one(both, "fio.iops", workload="write_iops"))["at_once"] == "2"
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_storage_classes_of_one_output_are_no_repetitions(indent: int | None) -> None:
+    whole = [
+        {
+            "Raw": {
+                "storageClass": {"metadata": {"name": name}},
+                "result": json.loads(
+                    document(
+                        job(read=side(ios, 4096)), disks=(), timestamp_ms=1_700_000_000_000 + ios
+                    )
+                ),
+            }
+        }
+        for name, ios in (("fast", 900), ("slow", 90))
+    ]
+    [reading] = json_report.READER.runs(json.dumps(whole, indent=indent).encode(), {})
+    rows = every(reading, "fio.iops")
+    expected = [("storage class fast", 900, 0), ("storage class slow", 90, 0)]
+    assert [(about(m)["device"], m.value, m.repetition) for m in rows] == expected
+    [alone] = json_report.READER.runs(json.dumps(whole[:1], indent=indent).encode(), {})
+    assert named(alone, "device").value == "storage class fast"
+
+
 def test_a_size_that_depends_on_the_place_is_no_parameter() -> None:
     options = {"bs": "4k,64k", "bs_is_seq_rand": "1"}
     reading = imported(job(read=side(2000, 34_816), options=options))
