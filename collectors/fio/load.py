@@ -26,6 +26,8 @@ _SLACK, _KIB = 0.02, 1024
 _REACHED, _EXCEEDED = 0.6, 1.25
 _SHORTEST_SHARE, _ROUNDED_S = 0.1, 1.5
 _LEAST_BLOCK = 512
+#: Where links to disks lie.
+_LINKS = "/dev/disk/"
 #: What names no host but this machine.
 _NO_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -177,7 +179,9 @@ def device_of(jobs: Sequence[Job], report: Report) -> str:
     """
     names = [job.options.get("filename", "") for job in jobs]
     paths = [path for name in names for path in name.split(":") if path]
-    if disks := devices(":".join(paths)) or report.disks:
+    named = devices(":".join(paths))
+    # A link's name may be a serial number.
+    if disks := named or report.disks or [f"disk {digest(p)}" for p in paths if _LINKS in p]:
         return _listed(disks)
     folders = {path.rpartition("/")[0] for path in paths} - {""}
     folders = folders or {job.options.get("directory", "") for job in jobs} - {""}
@@ -185,9 +189,10 @@ def device_of(jobs: Sequence[Job], report: Report) -> str:
 
 
 def devices(filename: str) -> tuple[str, ...]:
-    """Return the names of block devices in fio's ``filename``, none where one is no device."""
+    """Return the names of block devices in fio's ``filename``, none where one is none of them."""
     paths = filename.split(":")
-    named = [path.rpartition("/")[2] for path in paths if path.startswith("/dev/")]
+    plain = (path for path in paths if path.startswith("/dev/") and _LINKS not in path)
+    named = [path.rpartition("/")[2] for path in plain]
     return tuple(named) if len(named) == len(paths) else ()
 
 

@@ -47,9 +47,10 @@ _PLACES = frozenset(
     }
 )
 #: What fio gives of one job where it adds up several.
+_SIZES = frozenset({"bs", "bsrange", "bssplit"})
 _OF_ONE = frozenset(
     {
-        *("rw", "bs", "bsrange", "bssplit", "iodepth", "numjobs", "rwmixread", "rwmixwrite"),
+        *(*_SIZES, "rw", "iodepth", "numjobs", "rwmixread", "rwmixwrite"),
         *("fsync", "fdatasync", "rate", "rate_iops"),
     }
 )
@@ -198,8 +199,11 @@ def _workload(
             key for key, option in given.items() if key in answers and option not in options
         ]:
             raise SitegenError(wrong[0], where=f"--set {asked[0]}", fix="leave it out")
-        kept = {key: value for key, value in options.items() if key not in _OF_ONE}
-        workload = built(kept, grouped="unlike jobs")._replace(wrong=wrong)
+        # Text says of how many jobs an entry is: the size of one alone is all that can be wrong.
+        single = all(job.clones == 1 for job in group)
+        kept = {k: v for k, v in options.items() if k not in (_SIZES if single else _OF_ONE)}
+        more = {} if single else {"grouped": "unlike jobs"}
+        workload = built(kept, **more)._replace(wrong=wrong)
     return workload, stem
 
 

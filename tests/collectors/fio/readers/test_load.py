@@ -250,6 +250,15 @@ def test_a_size_that_kb_base_rounds_is_the_one_that_people_choose(size: str, exp
     assert not reading.doubts
 
 
+def test_a_size_that_is_not_that_of_the_one_job_is_put_right_and_doubted() -> None:
+    whole = W1.replace("32.0KiB", "64.0KiB").replace("psync", "libaio").replace("h=16", "h=1") + END
+    reading = read(text_report.READER, whole)
+    about_w1 = about(one(reading, "fio.iops"))
+    assert (about_w1["block_size"], about_w1["iodepth"]) == ("32768", "1")
+    assert "grouped" not in about_w1
+    assert "an I/O moved 32768 B on average" in sentence(reading, Doubt.INCONSISTENT)
+
+
 def test_a_size_without_a_header_is_what_the_bytes_say_and_the_depth_is_asked_for() -> None:
     whole = section("w1", WRITES, "0,4000") + END
     reading = read(text_report.READER, whole)
@@ -268,6 +277,8 @@ def test_a_size_without_a_header_is_what_the_bytes_say_and_the_depth_is_asked_fo
         (("dm-0", "sda"), {}, "dm-0, sda"),
         ((), {"filename": "/dev/nvme0n1"}, "nvme0n1"),
         (("vda",), {"filename": "/dev/nvme0n1:/dev/nvme1n1"}, "nvme0n1, nvme1n1"),
+        (("sda",), {"filename": "/dev/disk/by-id/ata-S64DNF0R1"}, "sda"),
+        ((), {"filename": "/dev/disk/by-id/ata-S64DNF0R1"}, "disk 3081bb"),
         ((), {"filename": "relative"}, None),
     ],
 )
