@@ -74,7 +74,7 @@ _ABORT = re.compile(
 _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
 #: ab's own options; those with a colon take a value.
 _OPTIONS = "n:c:t:s:b:T:p:u:v:lrkVhwiIx:y:z:C:H:P:A:g:X:de:SqB:m:Z:f:E:"
-_COMMAND = re.compile(r"(?:^|[\s`'\"/(>$#:+])ab(?:\.exe)? (-.{1,1500})$")
+_COMMAND = re.compile(r"(?:^|[\s`'\"/(>$#:+])ab(?:\.exe)? (-.{1,400})$")
 _VERBOSE = ("LOG: header received", "INFO: GET header ==", "INFO: POST header ==")
 
 
@@ -192,7 +192,8 @@ def reports(text: str) -> list[Report]:
         elif labelled:
             _keep(every[-1], *labelled, line)
         elif " -" in line and (command := _command(line)):
-            commands += [] if command in commands else [command]
+            # Two that differ are as good as many.
+            commands = commands if command in commands else [*commands[:1], command]
         elif line and every:
             _read_rest(every[-1], line, place)
     for report in every:
@@ -228,7 +229,7 @@ def _command(line: str) -> dict[str, str]:
     options = {name: value for name, value in pairs if not value or not value.startswith("-")}
     if not options.keys() & {"-c", "-n", "-t"}:
         return {}
-    address = next((word.strip("`'\"") for word in rest if "://" in word), "")
+    address = next((word.strip("`'\";)") for word in rest if "://" in word), "")
     return options | ({"url": address} if address else {})
 
 

@@ -67,7 +67,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         access=asks.access,
         concurrency=concurrency,
         keepalive=_keepalive(report, asks),
-        method="POST" if BODY in report.numbers else None,
+        method="POST" if BODY in report.numbers or _posts(report) else None,
         path=_path(report, asks),
         processes=processes or 1,
         requests=requests_of(report, asks),
@@ -105,6 +105,10 @@ def of_another(report: Report) -> str:
     if complete is not None and count is not None and complete > count:
         return f"the command above says -n {count}, and {complete} requests were completed"
     return ""
+
+
+def _posts(report: Report) -> bool:
+    return "-p" in report.command and not of_another(report)
 
 
 def _whole(command: Mapping[str, str], option: str) -> int | None:

@@ -491,6 +491,8 @@ def test_a_command_with_a_time_limit_and_kept_connections_is_understood() -> Non
     tail = WHOLE[WHOLE.index("Requests per second") :]
     about = where(read(f"$ ab -k -t 10 -c 50 https://h:8443/\n{tail}".encode()))
     assert about == {"concurrency": "50", "keepalive": "true", "processes": "1", "scheme": "https"}
+    posted = where(read(f"ab -p x.json -n 2000 -c 50 http://h/;\n{CUT}".encode()))
+    assert (posted["method"], "path" in posted) == ("POST", False)
 
 
 def test_each_report_has_the_command_above_it_and_none_where_there_are_several() -> None:
