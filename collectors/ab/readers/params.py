@@ -77,7 +77,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
 
 def told(report: Report, asks: Asks) -> Asks:
     """Return what the user said, and in its gaps what the command line above the report says."""
-    command, stated = report.command, {**report.numbers, **report.words}
+    command = report.command
     if not command or of_another(report):
         return asks
     scheme, _, address = command.get("url", "").partition("://")
@@ -89,7 +89,7 @@ def told(report: Report, asks: Asks) -> Asks:
         "keepalive": None if _kept(report) else "-k" in command,
         "scheme": scheme if scheme in ("http", "https") else None,
         "path": f"/{address.partition('/')[2]}"
-        if address and "Document Path" not in stated
+        if address and "Document Path" not in report.words
         else None,
     }
     filled = {k: v for k, v in gaps.items() if v is not None and getattr(asks, k) is None}
@@ -98,6 +98,8 @@ def told(report: Report, asks: Asks) -> Asks:
 
 def of_another(report: Report) -> str:
     """Return what shows that the command line above a report is of another one, or nothing."""
+    if not report.command:
+        return ""
     at_once, count = _whole(report.command, "-c"), _whole(report.command, "-n")
     stated, complete = report.count("Concurrency Level"), report.complete
     if stated is not None and at_once not in (None, stated):
