@@ -19,7 +19,7 @@ _TEXT_LINES = re.compile(
 )
 _JSON_LINES = re.compile(r'"(?:fio version|timestamp_ms|jobname|groupid|usr_cpu)"\s{0,4}:')
 _LONGEST_WORDS = 300
-#: What parts columns, and what ends a word before a line that nothing else need part from it.
+#: A time or a counter, and what ends words that no space need part from their line.
 _CLOCK = re.compile(r"[\[(]?[\d:.,TZ+/-]{0,40}?\d[\d:.,TZ+/-]{0,40}[\])]?")
 _CLOSING = ":|>])}"
 _QUOTES, _BRACKETS = frozenset("\"'- "), frozenset('{["')
