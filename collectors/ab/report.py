@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from getopt import GetoptError, getopt
 
 from msgspec import Struct, field
 
@@ -71,6 +72,9 @@ _ABORT = re.compile(
     re.MULTILINE,
 )
 _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
+#: ab's own options; those with a colon take a value.
+_OPTIONS = "n:c:t:s:b:T:p:u:v:lrkVhwiIx:y:z:C:H:P:A:g:X:de:SqB:m:Z:f:E:"
+_COMMAND = re.compile(r"(?:^|[\s`'\"/(>$#:+])ab(?:\.exe)? (-.{1,400})$")
 _VERBOSE = ("LOG: header received", "INFO: GET header ==", "INFO: POST header ==")
 
 
@@ -79,7 +83,8 @@ class Report(Struct):
 
     ``line`` is where it begins; 0 is for what a file says without its report. ``numbers`` and
     ``words`` are by ab's labels, ``table`` is row -> statistic -> milliseconds, ``failures`` are
-    the parts of the failed requests. ``aborted`` says why ab gave up.
+    the parts of the failed requests. ``aborted`` says why ab gave up. ``command`` are the options
+    of the command line above it, its address as ``url``.
     """
 
     line: int = 0
@@ -93,6 +98,7 @@ class Report(Struct):
     warnings: list[str] = field(default_factory=list)
     stopped: bool = False
     aborted: str = ""
+    command: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, label: str) -> int | None:
         """Return a whole number, or None where the report does not have it."""
@@ -119,6 +125,12 @@ class Report(Struct):
         return bool(self.table or self.percentiles or figures & self.numbers.keys())
 
     @property
+    def figures(self) -> int:
+        """Return how many numbers it has."""
+        cells = sum(map(len, self.table.values()))
+        return cells + len(self.numbers) + len(self.percentiles) + len(self.failures)
+
+    @property
     def missing(self) -> str:
         """Return in words what a whole report would have and this one has not, or nothing."""
         # Without a time ab does not divide by it.
@@ -132,12 +144,16 @@ class Report(Struct):
 
     @property
     def good(self) -> tuple[int, int] | None:
-        """Return how many succeeded at least and at most: a failed one may also be non-2xx."""
+        """Return how many succeeded at least and at most: one may be counted twice as failed.
+
+        In several parts of the failures, and as not 2xx.
+        """
         complete, failed = self.complete, self.count("Failed requests")
         if complete is None or failed is None:
             return None
-        other = self.count("Non-2xx responses") or 0
-        return max(complete - failed - other, 0), max(complete - max(failed, other), 0)
+        other, parts = self.count("Non-2xx responses") or 0, self.failures.values()
+        least = max([other, *(parts if sum(parts) == failed else [failed])])
+        return max(complete - failed - other, 0), max(complete - least, 0)
 
     @property
     def about(self) -> Mapping[str, str]:
@@ -161,19 +177,23 @@ def reports(text: str) -> list[Report]:
     number should stand and none can.
     """
     every: list[Report] = []
+    commands: list[dict[str, str]] = []
     for number, raw in enumerate(lines(text), 1):
         line, place = " ".join(raw[:_MAX_LINE].split()), f"line {number}"
         if not raw.endswith("\n") and line[-1:].isdigit():
             break  # without its end it may have lost digits
-        banner, labelled = _BANNER.search(line), _labelled(line, place)
+        # A look for a sign costs less than for a pattern, and most lines have neither.
+        banner = _BANNER.search(line) if "ApacheBench" in line else None
+        labelled = _labelled(line, place) if ":" in line else None
         if banner or (labelled and (not every or _is_another(every[-1], labelled[0]))):
-            if len(every) >= MAX_REPORTS:
-                raise SitegenError(f"holds more than {MAX_REPORTS} reports", where=place)
-            every.append(Report(number, banner=bool(banner)))
+            every.append(_begun(number, commands, banner=bool(banner), before=len(every)))
         if banner:
             every[-1].version = " r".join(part.rstrip(".") for part in banner.groups() if part)
         elif labelled:
             _keep(every[-1], *labelled, line)
+        elif " -" in line and (command := _command(line)):
+            # Two that differ are as good as many.
+            commands = commands if command in commands else [*commands[:1], command]
         elif line and every:
             _read_rest(every[-1], line, place)
     for report in every:
@@ -187,6 +207,30 @@ def abort_reason(text: str) -> str:
     """Return why ab gave up, without the name of the host, or nothing."""
     match = _ABORT.search(text)
     return _HOST.sub("()", match[0]).strip() if match else ""
+
+
+def _begun(number: int, commands: list[dict[str, str]], *, banner: bool, before: int) -> Report:
+    """Return a new report; of several commands above it nothing says which one it is of."""
+    if before >= MAX_REPORTS:
+        raise SitegenError(f"holds more than {MAX_REPORTS} reports", where=f"line {number}")
+    command = commands[0] if len(commands) == 1 else {}
+    commands.clear()
+    return Report(number, banner=banner, command=command)
+
+
+def _command(line: str) -> dict[str, str]:
+    """Return the options of ab's command line, nothing where a line holds none."""
+    if (match := _COMMAND.search(line)) is None:
+        return {}
+    try:
+        pairs, rest = getopt(match[1].split(), _OPTIONS)
+    except GetoptError:
+        return {}
+    options = {name: value for name, value in pairs if not value or not value.startswith("-")}
+    if not options.keys() & {"-c", "-n", "-t"}:
+        return {}
+    address = next((word.strip("`'\";)") for word in rest if "://" in word), "")
+    return options | ({"url": address} if address else {})
 
 
 def _labelled(line: str, place: str) -> tuple[str, str] | None:
@@ -224,9 +268,9 @@ def _keep(report: Report, label: str, text: str, line: str) -> None:
 
 def _read_rest(report: Report, line: str, place: str) -> None:
     """Read a line without a label of its own: a row, or what ab remarks of its own course."""
-    if _ROW_LABEL.match(line):
+    if ":" in line and _ROW_LABEL.match(line):
         _read_row(report, line, place)
-    elif _PERCENT_LABEL.match(line):
+    elif "%" in line and _PERCENT_LABEL.match(line):
         _read_percent(report, line, place)
     elif match := _FAILURES.match(line):
         report.failures = {kind: int(n) for kind, n in match.groupdict().items() if n}

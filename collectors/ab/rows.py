@@ -81,8 +81,17 @@ def misleading(report: Report) -> str:
     if report.count("HTML transferred") == 0:
         return "every answer was empty"
     if complete is not None and good and complete - good[0] > _MOST_ERRORS * complete:
-        return f"{complete - good[0]} of {complete} requests failed"
+        return f"{failed(report)} failed"
     return ""
+
+
+def failed(report: Report) -> str:
+    """Return in words how many requests failed, a range where one may be counted twice."""
+    complete, (least, most) = report.complete or 0, report.good or (0, 0)
+    count = f"{complete - least}"
+    if least != most:
+        count = f"between {complete - most} and {count}"
+    return f"{count} of {complete} requests"
 
 
 def ms(metric: str, statistic: str, printed: str) -> Row:
@@ -123,7 +132,8 @@ def of_processes(reports: list[Report], span_s: float | None) -> Iterator[Row]:
         return count / span_s if count is not None and span_s else None
 
     yield Row("requests_per_second", "total", rate(complete))
-    yield Row("ok_requests_per_second", "total", rate(_least_good(reports)))
+    least, most = _good(reports) or (None, None)
+    yield from _range("ok_requests_per_second", "total", rate(least), rate(most))
     yield from _counts(reports)
     yield Row("transfer_rate", "total", rate(received))
 
@@ -158,9 +168,14 @@ def _rates(report: Report) -> Iterator[Row]:
     if rate is None or good is None:
         return
     share = 1 / max(report.complete or 0, 1)
-    statistics = ("mean",) if good[0] == good[1] else ("min", "max")
-    for statistic, count in zip(statistics, good, strict=False):
-        yield Row("ok_requests_per_second", statistic, rate * count * share)
+    yield from _range("ok_requests_per_second", "mean", *(rate * count * share for count in good))
+
+
+def _range(metric: str, statistic: str, least: float | None, most: float | None) -> Iterator[Row]:
+    """Yield one value, or the least and the most where it may be any between them."""
+    statistics = (statistic,) if least == most else ("min", "max")
+    for each, value in zip(statistics, (least, most), strict=False):
+        yield Row(metric, each, value)
 
 
 def _counts(reports: list[Report]) -> Iterator[Row]:
@@ -171,9 +186,10 @@ def _counts(reports: list[Report]) -> Iterator[Row]:
     counts = {"complete_requests": complete, "failed_requests": failed, "non_2xx_responses": other}
     for metric, count in counts.items():
         yield _count(metric, count, printed=len(reports) == 1)
-    good = _least_good(reports)
+    good = _good(reports)
     if complete is not None and good is not None:
-        yield Row("error_rate", "value", 1 - good / max(complete, 1))
+        bounds = ((complete - count) / max(complete, 1) for count in reversed(good))
+        yield from _range("error_rate", "value", *bounds)
 
 
 def _count(metric: str, count: int | None, *, printed: bool = True) -> Row:
@@ -192,6 +208,9 @@ def _sum(reports: list[Report], key: str) -> int | None:
     return None if None in counts else sum(count or 0 for count in counts)
 
 
-def _least_good(reports: list[Report]) -> int | None:
-    counts = [report.good for report in reports]
-    return None if None in counts else sum(good[0] for good in counts if good)
+def _good(reports: list[Report]) -> tuple[int, int] | None:
+    """Return how many requests succeeded at least and at most, None where a report is silent."""
+    counts = [good for report in reports if (good := report.good)]
+    if len(counts) < len(reports):
+        return None
+    return sum(least for least, _ in counts), sum(most for _, most in counts)

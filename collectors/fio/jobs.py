@@ -37,6 +37,8 @@ _SLACK = 0.01
 _ERRORS = 4096
 _GROUPED_SHARE = 0.6
 _PLAIN_BINS, _BIN_GROUP = 128, 64
+#: Of fio's levels of depth, the last one, and the share below which one is how a job began.
+_LAST_LEVEL, _SEEN_PERCENT = 64, 1.0
 EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 
 
@@ -82,7 +84,9 @@ class Job(Struct, frozen=True):
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
     the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
-    not say. ``steady`` is whether fio reached its steady state, where it was to look for one.
+    not say; ``unlike`` says so where they had other options. ``deepest`` is how many I/Os at most
+    were in flight when one more was submitted. ``begun`` is in seconds since 1970. ``steady`` is
+    whether fio reached its steady state, where it was to look for one.
     """
 
     name: str
@@ -91,6 +95,9 @@ class Job(Struct, frozen=True):
     options: Mapping[str, str] = field(default_factory=dict)
     stated: bool = False
     clones: int = 0
+    unlike: str = ""
+    deepest: float | None = None
+    begun: float | None = None
     client: str = ""
     sides: tuple[Side, ...] = ()
     cpu: float | None = None
@@ -103,7 +110,9 @@ class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw
-    the disk move. ``chatter`` is the text around the report.
+    the disk move, ``disks`` the names of those that it watched, ``hosts`` those of clients where
+    the jobs do not say them. ``grouped`` says that the groups of the jobs tell which ran at once.
+    ``chatter`` is the text around the report.
     """
 
     version: str
@@ -114,6 +123,9 @@ class Report(Struct, frozen=True):
     begun: float | None = None
     ended: float | None = None
     device: Mapping[str, float] = field(default_factory=dict)
+    disks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    grouped: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -162,6 +174,16 @@ def total(values: Iterable[float | None]) -> float | None:
     listed = list(values)
     numbers = [value for value in listed if value is not None]
     return sum(numbers) if len(numbers) == len(listed) else None
+
+
+def deepest(levels: Mapping[str, float]) -> float | None:
+    """Return how many I/Os were in flight at most, by fio's shares of them by depth in per cent.
+
+    A level is from one power of two to the next; the last one is open.
+    """
+    seen = [int(name.lstrip(">=")) for name, share in levels.items() if share >= _SEEN_PERCENT]
+    most = max(seen, default=0)
+    return None if not most else math.inf if most >= _LAST_LEVEL else 2.0 * most - 1
 
 
 def bin_value(index: int) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple
 
-from collectors.fio.jobs import DIRECTIONS, MIXED, Job
+from collectors.fio import jobs as several
+from collectors.fio import load
+from collectors.fio.jobs import DIRECTIONS, MIXED, Job, Report
 from sitegen.collect import Count, Settings, Size, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -45,7 +46,17 @@ _PLACES = frozenset(
         *("verify_state_save", "cpus_allowed", "numa_cpu_nodes", "steadystate", "unlink"),
     }
 )
-_MOST_JOBS = 20_000
+#: What fio gives of one job where it adds up several.
+_SIZES = frozenset({"bs", "bsrange", "bssplit"})
+_OF_ONE = frozenset(
+    {
+        *(*_SIZES, "rw", "iodepth", "numjobs", "rwmixread", "rwmixwrite"),
+        *("fsync", "fdatasync", "rate", "rate_iops"),
+    }
+)
+#: With these a job moves data in directions that its rw does not have.
+_ALSO = frozenset({"verify", "trim_percentage"})
+_MOST_JOBS, _NAMED_AT_ONCE = 20_000, 6
 #: Names that say a direction: "randread", "seq-write", "4k_reads".
 _NAMED = {
     direction: re.compile(
@@ -66,19 +77,44 @@ _LEVELS = "kmgtp"
 
 
 class Workload(NamedTuple):
-    """Jobs that ran together and alike, and what tells their series from others."""
+    """Jobs that ran together and alike, and what tells their series from others.
+
+    ``wrong`` says why the options of one job are not taken for those of all. ``beside`` names all
+    workloads that ran at the same time, ``device`` is what they ran on.
+    """
 
     name: str
     jobs: tuple[Job, ...]
     params: Params
     options: Mapping[str, str]
+    wrong: tuple[str, ...] = ()
+    beside: str = ""
+    device: str = ""
 
     def of(self, direction: str) -> Params:
         """Return the parameters of one direction."""
         pairs = dict(self.params)
         if (block := block_of(self.options, direction)) is not None:
             pairs["block_size"] = block
+        elif "block_size" not in pairs and not self._has_sizes:
+            # What the options do not say, the bytes of the I/Os may.
+            moved = load.size_moved(several.sides(self.jobs, direction))
+            pairs |= {} if moved is None else {"block_size": str(moved)}
         return params(direction=direction, **pairs)
+
+    @property
+    def _has_sizes(self) -> bool:
+        """Whether the options name several sizes, which no parameter holds."""
+        return not {"bssplit", "bs_is_seq_rand"}.isdisjoint(self.options)
+
+    @property
+    def unsaid(self) -> list[str]:
+        """Return what would tell the workload's series from others, and nothing says."""
+        names = ["block_size"] * any(
+            "block_size" not in dict(self.of(direction)) for direction in self.directions
+        )
+        names += ["iodepth"] * ("iodepth" not in dict(self.params))
+        return [] if self.wrong or self._has_sizes else names
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -109,37 +145,117 @@ class Workload(NamedTuple):
         return int(dict(self.params).get(name, "1"))
 
     @property
+    def job_count(self) -> float:
+        """Return how many jobs all entries stand for."""
+        return self.jobs_per_entry * len(self.jobs)
+
+    @property
     def jobs_per_entry(self) -> float:
         """Return how many jobs one entry stands for."""
         return max(1.0, self.number("numjobs") * self.number("clients") / len(self.jobs))
 
 
-def workloads(
-    jobs: Sequence[Job], answers: Mapping[str, str], *, sized: bool = True
-) -> list[Workload]:
+def workloads(report: Report, answers: Mapping[str, str], *, sized: bool = True) -> list[Workload]:
     """Return the workloads of one report; ``sized`` is whether engine and size part series."""
-    if len(jobs) > _MOST_JOBS:
+    if len(report.jobs) > _MOST_JOBS:
         raise SitegenError(f"there are more than {_MOST_JOBS} jobs in one report")
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)
-    for job in jobs:
+    for job in report.jobs:
         groups[_alike(job)].append(job)
     every: list[Workload] = []
     taken: set[tuple[str, Params]] = set()
     again: Counter[str] = Counter()
-    for group in groups.values():
-        numbered = len({job.name for job in group}) > 1
-        stem = _LAST_NUMBER.sub("", group[0].name) if numbered else group[0].name
-        (name, original), options = slug(stem), _options_of(group[0])
-        pairs = dict(_params(group, options, answers, sized=sized))
-        about = params(**pairs, job_name=original or None)
-        workload = Workload(name, tuple(group), about, options)
-        if taken & _series(workload):  # the same name, in another group or with other options
-            again[name] += 1
-            digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
-            workload = workload._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
-        taken |= _series(workload)
-        every.append(workload)
-    return every
+    pairs = [_workload(group, answers, sized=sized) for group in groups.values()]
+    beside = _at_once([workload for workload, _ in pairs], report)
+    for workload, (_, stem) in zip(beside, pairs, strict=True):
+        every.append(_renamed(workload, stem, again) if taken & _series(workload) else workload)
+        taken |= _series(every[-1])
+    return [w._replace(device=load.device_of(w.jobs, report)) for w in every]
+
+
+def _renamed(workload: Workload, stem: str, again: Counter[str]) -> Workload:
+    """Return one whose name is another's, in another group or with other options, under its own."""
+    again[workload.name] += 1
+    digest = load.digest(f"{stem} {again[workload.name]}")
+    return workload._replace(name=f"{workload.name[: _LONGEST - 8]}-{digest}")
+
+
+def _workload(
+    group: Sequence[Job], answers: Mapping[str, str], *, sized: bool
+) -> tuple[Workload, str]:
+    """Return the workload of jobs that are alike, and what they are called."""
+    numbered = len({job.name for job in group}) > 1
+    stem = _LAST_NUMBER.sub("", group[0].name) if numbered else group[0].name
+    (name, original), options = slug(stem), _right_base(group, _options_of(group[0]))
+
+    def built(options: Mapping[str, str], **more: str) -> Workload:
+        pairs = dict(_params(group, options, answers, sized=sized)) | more
+        return Workload(name, tuple(group), params(**pairs, job_name=original or None), options)
+
+    workload = built(options)
+    if wrong := tuple(_contradictions(workload)):
+        given = {"block_size": "bs", "iodepth": "iodepth"}
+        if asked := [
+            key for key, option in given.items() if key in answers and option not in options
+        ]:
+            raise SitegenError(wrong[0], where=f"--set {asked[0]}", fix="leave it out")
+        # Text says of how many jobs an entry is: the size of one alone is all that can be wrong.
+        single = all(job.clones == 1 for job in group)
+        kept = {k: v for k, v in options.items() if k not in (_SIZES if single else _OF_ONE)}
+        more = {} if single else {"grouped": "unlike jobs"}
+        workload = built(kept, **more)._replace(wrong=wrong)
+    return workload, stem
+
+
+def _right_base(group: Sequence[Job], options: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the options with the kb_base that the bytes of an I/O bear out."""
+    other = {**options, "kb_base": "1024" if options.get("kb_base") == "1000" else "1000"}
+    return options if _fits(group, options) or not _fits(group, other) else other
+
+
+def _fits(group: Sequence[Job], options: Mapping[str, str]) -> bool:
+    return not any(_size_flaws(group, options))
+
+
+def _size_flaws(group: Sequence[Job], options: Mapping[str, str]) -> Iterator[str]:
+    for direction in DIRECTIONS:
+        sides, block = several.sides(group, direction), block_of(options, direction)
+        if block is not None and not load.fits(block, sides):
+            mean = load.mean_size(sides) or 0.0
+            moved = f"{direction}: an I/O moved {mean:.0f} B on average"
+            yield f"{moved}, and the block size is {block}"
+
+
+def _contradictions(workload: Workload) -> Iterator[str]:
+    """Yield what shows that the options are those of one of several jobs that differ."""
+    group, options = workload.jobs, workload.options
+    yield from dict.fromkeys(job.unlike for job in group if job.unlike)
+    if not any(options.get(key, "0") not in ("0", "") for key in _ALSO):
+        kind = options.get("rw", "").partition(":")[0]
+        yield from filter(None, [load.other_directions(group, kind)])
+    given = dict(workload.params)
+    bs = {"bs": given["block_size"]} if "block_size" in given else {}
+    yield from _size_flaws(group, {**bs, **options})
+    if depth := int(given.get("iodepth", 0)):
+        yield from filter(None, [load.exceeded(group, depth, workload.job_count)])
+
+
+def _at_once(every: Sequence[Workload], report: Report) -> Iterator[Workload]:
+    """Yield workloads; those that ran beside others have the number of jobs as a parameter."""
+    places = {id(job): n for n, workload in enumerate(every) for job in workload.jobs}
+    beside: dict[int, tuple[str, str]] = {}
+    for cluster in load.at_once(report):
+        numbers = dict.fromkeys(places[id(job)] for job in cluster)
+        if len(numbers) > 1:
+            total = sum(every[number].job_count for number in numbers)
+            labels = sorted(every[number].name for number in numbers)
+            more = len(labels) - _NAMED_AT_ONCE
+            text = ", ".join(labels[:_NAMED_AT_ONCE]) + (f" and {more} more" if more > 0 else "")
+            beside |= dict.fromkeys(numbers, (f"{total:g}", text))
+    for number, workload in enumerate(every):
+        count, names = beside.get(number, (None, ""))
+        about = params(**dict(workload.params), at_once=count)
+        yield workload._replace(params=about, beside=names)
 
 
 def slug(name: str) -> tuple[str, str]:
@@ -231,7 +347,7 @@ def _params(
 def block_of(options: Mapping[str, str], direction: str) -> str | None:
     """Return the block size of one direction in bytes, a range as ``from-to``."""
     text = options.get("bsrange") or (None if options.get("bssplit") else options.get("bs"))
-    if text is None:
+    if text is None or "bs_is_seq_rand" in options:
         return None
     parts = text.split(",")
     place = DIRECTIONS.index(direction) if direction in DIRECTIONS else 0

@@ -191,6 +191,7 @@ def read_many(contents: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
         text.note_server(recorder, report, MULTI)
         flaws = text.flaws(report, asks)
         suspects |= text.note_flaws(recorder, flaws, MULTI, f"process {number}: ")
+        suspects |= text.note_range(recorder, report, f"process {number}: ")
     span_s = _span(recorder, load, asks)
     rows.write(series, rows.of_processes(list(load.good), span_s), suspects)
     if load.latency:

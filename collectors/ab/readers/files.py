@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -20,13 +20,12 @@ from sitegen.model import Doubt
 _PERCENTILES_HEAD = "Percentage served,Time in ms"
 _REQUESTS_HEAD = ["starttime", "seconds", "ctime", "dtime", "ttime", "wait"]
 _PERCENTILE = re.compile(r"(\d{1,3}), ?(\d{1,12}\.(?P<fraction>\d{1,9}))")
-#: The date is a text of its own, with spaces in it.
-_REQUEST = re.compile(r".*\S" + r"\s{1,20}([0-9]{1,12})" * 5)
 _TIME = re.compile(rb"\t(\d{1,12})\t\d{1,12}$", re.MULTILINE)
 _COUNT = re.compile(rb"^(\d{1,12})\t(\d{1,12})$", re.MULTILINE)
 _STATISTICS = {0: "min", **{p: f"p{p}" for p in (50, 66, 75, 80, 90, 95, 98, 99)}, 100: "max"}
 COLUMNS = ("connect_time", "processing_time", "latency", "waiting_time")
 _HEAD, _ALL, _MICROSECONDS = 800, 100, 3
+_ROWS, _MOST_MS = 20_000, 10**12
 _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, to 9999
 #: How far rounded parts may be from their rounded sum, in milliseconds.
 _ROUNDING_MS = 2
@@ -115,7 +114,7 @@ def is_requests(data: bytes) -> bool:
 def percentiles_in(data: bytes) -> Percentiles:
     """Return what a file of ``-e`` says; raises SitegenError with the line that is none of it."""
     rows: dict[int, str] = {}
-    for number, text, whole in _below_head(data):
+    for number, text, whole in _below_head(plain(data)):
         row = _PERCENTILE.fullmatch(text)
         # Without its end a line may have lost digits.
         if not whole and (row is None or len(row["fraction"]) < _MICROSECONDS):
@@ -131,23 +130,40 @@ def percentiles_in(data: bytes) -> Percentiles:
 def requests_in(data: bytes) -> Requests:
     """Return what a file of ``-g`` says; raises SitegenError with the line that is none of it."""
     times = {name: Counter[int]() for name in COLUMNS}
-    first_s, last_end_ms, odd, cut = _NEWEST, 0, 0, False
-    for number, text, whole in _below_head(data):
-        if cut := not whole:
-            break
-        row = _REQUEST.fullmatch(text)
-        if row is None or not _OLDEST <= int(row[1]) <= _NEWEST:
-            raise SitegenError("is no row of a request and its times", where=f"line {number}")
-        seconds, connect, processing, total, wait = map(int, row.groups())
-        for name, ms in zip(COLUMNS, (connect, processing, total, wait), strict=True):
-            times[name][ms] += 1
-        first_s = min(first_s, seconds)
-        last_end_ms = max(last_end_ms, seconds * 1000 + total)
-        parts = abs(connect + processing - total) > _ROUNDING_MS
-        odd += parts or wait > processing + _ROUNDING_MS
+    first_s, last_end_ms, odd = _NEWEST, 0, 0
+    text = plain(data)
+    whole = takewhile(bool, (_cells(*row) for row in _below_head(text)))
+    # Some at a time: counting a column is quick, and all rows would take much memory.
+    while rows := list(islice(whole, _ROWS)):
+        seconds, *columns = zip(*rows, strict=True)
+        for name, column in zip(COLUMNS, columns, strict=True):
+            times[name].update(column)
+        first_s = min(first_s, *seconds)
+        last_end_ms = max(last_end_ms, *(row[0] * 1000 + row[3] for row in rows))
+        odd += sum(
+            abs(connect + processing - total) > _ROUNDING_MS or wait > processing + _ROUNDING_MS
+            for _, connect, processing, total, wait in rows
+        )
     if not times["latency"]:
         raise SitegenError("holds no request")
+    cut = not text.rstrip(" \t").endswith("\n")
     return Requests(times, first_s, last_end_ms, cut, odd)
+
+
+def _cells(number: int, text: str, whole: bool) -> tuple[int, ...]:  # noqa: FBT001 - as a line is
+    """Return the numbers of a row of requests, nothing of one that may have lost digits.
+
+    The date before them is a text of its own, with spaces in it.
+    """
+    if not whole:
+        return ()
+    _, *cells = text.rsplit(None, len(_REQUESTS_HEAD) - 1)
+    digits = "".join(cells)
+    if len(cells) == len(_REQUESTS_HEAD) - 1 and digits.isascii() and digits.isdigit():
+        row = tuple(map(int, cells))
+        if _OLDEST <= row[0] <= _NEWEST and max(row[1:]) < _MOST_MS:
+            return row
+    raise SitegenError("is no row of a request and its times", where=f"line {number}")
 
 
 def count_requests(data: bytes) -> Counter[int]:
@@ -166,9 +182,9 @@ def read_counts(data: bytes) -> dict[int, int]:
     return {int(ms): int(count) for ms, count in _COUNT.findall(data)}
 
 
-def _below_head(data: bytes) -> Iterator[tuple[int, str, bool]]:
+def _below_head(text: str) -> Iterator[tuple[int, str, bool]]:
     """Yield the lines below the first: the number of each, its text, and whether it is whole."""
-    rows = ((n, line.strip(), line.endswith("\n")) for n, line in enumerate(lines(plain(data)), 1))
+    rows = ((n, line.strip(), line.endswith("\n")) for n, line in enumerate(lines(text), 1))
     return islice((row for row in rows if row[1]), 1, None)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
+
+from msgspec.structs import replace
 
 from collectors.ab.report import BODY, Report
 from sitegen.collect import Count, Positive, Settings, described
@@ -55,6 +58,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         message = "one file is read as one process after another"
         fix = "give each process a file and import them with --together"
         raise SitegenError(message, where="--set processes", fix=fix)
+    asks = told(report, asks)
     concurrency = agreed("concurrency", asks.concurrency, report.count("Concurrency Level"))
     if not concurrency:
         place, fix = report.at.rstrip(": "), "add `--set concurrency=N`"
@@ -63,7 +67,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         access=asks.access,
         concurrency=concurrency,
         keepalive=_keepalive(report, asks),
-        method="POST" if BODY in report.numbers else None,
+        method="POST" if BODY in report.numbers or _posts(report) else None,
         path=_path(report, asks),
         processes=processes or 1,
         requests=requests_of(report, asks),
@@ -71,12 +75,55 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
     )
 
 
+def told(report: Report, asks: Asks) -> Asks:
+    """Return what the user said, and in its gaps what the command line above the report says."""
+    command = report.command
+    if not command or of_another(report):
+        return asks
+    scheme, _, address = command.get("url", "").partition("://")
+    limit_s = _whole(command, "-t")
+    gaps = {
+        "concurrency": _whole(command, "-c"),
+        "requests": _whole(command, "-n"),
+        "duration_s": None if limit_s is None else float(limit_s),
+        "keepalive": None if _kept(report) else "-k" in command,
+        "scheme": scheme if scheme in ("http", "https") else None,
+        "path": f"/{address.partition('/')[2]}"
+        if address and "Document Path" not in report.words
+        else None,
+    }
+    filled = {k: v for k, v in gaps.items() if v is not None and getattr(asks, k) is None}
+    return replace(asks, **filled)
+
+
+def of_another(report: Report) -> str:
+    """Return what shows that the command line above a report is of another one, or nothing."""
+    if not report.command:
+        return ""
+    at_once, count = _whole(report.command, "-c"), _whole(report.command, "-n")
+    stated, complete = report.count("Concurrency Level"), report.complete
+    if stated is not None and at_once not in (None, stated):
+        return f"the command above says -c {at_once}, and it ran {stated} at once"
+    if complete is not None and count is not None and complete > count:
+        return f"the command above says -n {count}, and {complete} requests were completed"
+    return ""
+
+
+def _posts(report: Report) -> bool:
+    return "-p" in report.command and not of_another(report)
+
+
+def _whole(command: Mapping[str, str], option: str) -> int | None:
+    text = command.get(option, "")
+    return int(text) if re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII) else None
+
+
 def requests_of(report: Report, asks: Asks) -> int | None:
     """Return how many requests were asked for; None where that cannot be known.
 
     A number that the time decided differs from machine to machine, and would part the series.
     """
-    complete = report.complete
+    complete, asks = report.complete, told(report, asks)
     if asks.requests is not None:
         if complete is not None and complete > asks.requests:
             message = f"{complete} requests were completed, more than {asks.requests}"
@@ -117,12 +164,16 @@ def _clean_pair(name: str, equals: str, value: str) -> str:
 
 
 def _keepalive(report: Report, asks: Asks) -> str | None:
-    stated = "yes" if "Keep-Alive requests" in report.numbers else None
-    if stated is None and {"Failed requests", "Total transferred"} <= report.numbers.keys():
-        stated = "no"  # the line would stand between these two
     answer = None if asks.keepalive is None else "yes" if asks.keepalive else "no"
     # As the collector has it: stated only where it is so.
-    return "true" if agreed("keepalive", answer, stated) == "yes" else None
+    return "true" if agreed("keepalive", answer, _kept(report)) == "yes" else None
+
+
+def _kept(report: Report) -> str | None:
+    if "Keep-Alive requests" in report.numbers:
+        return "yes"
+    # The line would stand between these two.
+    return "no" if {"Failed requests", "Total transferred"} <= report.numbers.keys() else None
 
 
 def _scheme(report: Report, asks: Asks) -> str | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from collectors.ab import rows
-from collectors.ab.readers.params import Asks, params_of, requests_of
+from collectors.ab.readers.params import Asks, of_another, params_of, requests_of, told
 from collectors.ab.report import ACROSS, BODY, TABLE, WHOLE, Report, reports
 from collectors.ab.rows import EVERY, SWEEP, Row
 from collectors.text import plain
@@ -25,6 +25,11 @@ _OTHER = re.compile(rb"min +avg +max +std\s+Total: ")
 _ORDER = ("min", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max")
 _RATES = frozenset({"requests_per_second", "ok_requests_per_second"})
 _EACH = _RATES | {"time_per_request"}
+_FAILURES = frozenset({"error_rate", "ok_requests_per_second"})
+#: How far a mean may be above what the time of the test allows: both are rounded.
+_MOST_OVER = 0.02
+#: How many values a run may have at most, and how many figures of a report are none at most.
+_MOST_FIGURES, _NO_ROWS = 100_000, 10
 #: Beyond rounding: what a float adds to it.
 _SLACK = 1e-9
 
@@ -41,6 +46,9 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     blocks, recorder = reports(plain(data)), new_recorder()
     if not blocks:
         raise SitegenError(NOTHING)
+    # To record them takes longer than to read them: a run may not have as many.
+    if sum(report.figures - _NO_ROWS for report in blocks) > _MOST_FIGURES:
+        raise SitegenError(f"holds {len(blocks)} reports, more values than a run may have")
     if not any(_is_series(report, asks) for report in blocks):
         fix = "add `--set concurrency=N` to record it as failed"
         raise SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
@@ -92,6 +100,7 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, report.at)
     for warning in report.warnings:
         recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
+    suspects |= note_range(recorder, report, report.at)
     rows.write(series, rows.of_report(report, finer or {}), suspects)
     rows.write(series, [*rows.more_of_report(report), *more], suspects)
     return series
@@ -119,9 +128,22 @@ def note_flaws(
     return suspects
 
 
+def note_range(recorder: Recorder, report: Report, at: str = "") -> frozenset[str]:
+    """Note where requests may be counted twice as failed; return the metrics in question."""
+    complete, good = report.complete, report.good
+    if not complete or good is None or good[0] == good[1]:
+        return frozenset()
+    least, most = (1 - count / complete for count in reversed(good))
+    counted = "one may be counted as failed twice, or as not 2xx too"
+    sentence = f"{at}{rows.failed(report)} failed, a rate of {least:.3g} to {most:.3g}: {counted}"
+    recorder.note(f"{sentence[0].upper()}{sentence[1:]}.")
+    return _FAILURES
+
+
 def _is_series(report: Report, asks: Asks) -> bool:
     """Say whether a report has a result, or at least tells what was to be measured."""
-    return report.measured or WHOLE[0] in report.numbers or asks.concurrency is not None
+    stated = report.measured or WHOLE[0] in report.numbers
+    return stated or told(report, asks).concurrency is not None
 
 
 class Flaw(NamedTuple):
@@ -149,7 +171,9 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
     """Yield what makes ``report`` mean less than it says, and where it contradicts itself."""
     if report.missing:
         yield Flaw(report.missing, kind=Doubt.CUT_OFF)
-    requests, complete = asks.requests, report.complete
+    if another := of_another(report):
+        yield Flaw(another)
+    requests, complete = told(report, asks).requests, report.complete
     if report.stopped or (complete is not None and complete < (requests or 0)):
         done = "an unknown number" if complete is None else complete
         of_all = f" of {requests}" if requests else ""
@@ -159,6 +183,7 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
         yield Flaw(f"{reason}, so the rate misleads", frozenset({EVERY}), None)
     yield from _rates(report)
     yield from _counts(report)
+    yield from _bytes(report)
     yield from _table(report)
     yield from falling(report.percentiles)
     if complete and requests_of(report, asks) is None:
@@ -219,11 +244,32 @@ def _counts(report: Report) -> Iterator[Flaw]:
         kinds = ", ".join(f"{kind} {count}" for kind, count in parts.items())
         yield Flaw(f"{failed} failed requests are not the sum of their parts: {kinds}")
     complete = report.complete
-    for label in ("Non-2xx responses", "Keep-Alive requests"):
-        count = report.count(label)
+    # With -r ab counts one request in several of the other parts.
+    wrong_length = parts.get("length") if parts else failed
+    for name, count in (
+        ("failed requests" if not parts else "answers of another length", wrong_length),
+        *((label, report.count(label)) for label in ("Non-2xx responses", "Keep-Alive requests")),
+    ):
         if count is not None and complete is not None and count > complete:
-            metrics = frozenset({"non_2xx_responses", "error_rate", "ok_requests_per_second"})
-            yield Flaw(f"{count} {label} are more than the {complete} completed requests", metrics)
+            metrics = {"failed_requests", "non_2xx_responses", *_FAILURES}
+            sentence = f"{count} {name} are more than the {complete} completed requests"
+            yield Flaw(sentence, frozenset(metrics))
+
+
+def _bytes(report: Report) -> Iterator[Flaw]:
+    """Yield the bytes that are not those of so many documents of one length."""
+    html, total = report.count("HTML transferred"), report.count("Total transferred")
+    complete, at_once = report.complete, report.count("Concurrency Level")
+    metrics = frozenset({"transfer_rate"})
+    if html is not None and total is not None and html > total:
+        yield Flaw(f"{html} B of HTML are more than the {total} B in all", metrics)
+    length = report.about.get("document_length", "")
+    if not html or not complete or not length.isdecimal() or report.count("Failed requests") != 0:
+        return
+    # Some may have come of requests that a time limit ended.
+    least, most = complete * int(length), (complete + (at_once or complete)) * int(length)
+    if not least <= html <= most:
+        yield Flaw(f"{html} B of HTML are not {complete} documents of {length} B", metrics)
 
 
 def _table(report: Report) -> Iterator[Flaw]:
@@ -237,7 +283,17 @@ def _table(report: Report) -> Iterator[Flaw]:
                 sentence = f"{label}: the {word} of {middle:g} ms {between}"
                 yield Flaw(sentence, frozenset({TABLE[label]}))
                 break
-    longest, last = report.table.get("Total", {}).get("max"), report.percentiles.get("max")
+    total = report.table.get("Total", {})
+    average, each = float(total.get("mean", 0)), report.value("Time per request")
+    # So many connections have no more time than that.
+    if each is not None and average > each * (1 + _MOST_OVER) + 1:
+        sentence = f"Total: the mean of {average:g} ms is more than {each:g} ms a request"
+        yield Flaw(sentence, _EACH | {"latency"})
+    median, half = total.get("p50"), report.percentiles.get("p50")
+    if median is not None and half is not None and abs(float(median) - float(half)) > 1:
+        sentence = f"the median is {median} ms in the table and {half} ms in the list"
+        yield Flaw(sentence, frozenset({"latency"}))
+    longest, last = total.get("max"), report.percentiles.get("max")
     if longest is not None and last is not None and float(longest) != float(last):
         sentence = f"the longest request took {longest} ms in the table and {last} ms in the list"
         yield Flaw(sentence, frozenset({"latency"}))

@@ -6,6 +6,6 @@ from collectors.fio.readers import around, json_report, logs, terse, text_report
 
 READERS = (
     *(json_report.READER, text_report.READER, around.DBENCH, around.KUBESTR),
-    *(terse.READER, logs.READER),
+    *(around.STRING, terse.READER, logs.READER),
 )
 BUNDLES = (logs.BUNDLE,)

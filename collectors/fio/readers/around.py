@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, ROUNDED, Job, Report, Side
-from collectors.fio.readers import text_report
+from collectors.fio.readers import json_report, text_report, wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, size_of
 from collectors.text import plain
@@ -27,6 +27,8 @@ _NAMES = (
     *("read_iops", "write_iops", "read_bw", "write_bw", "read_latency", "write_latency"),
     *("read_seq", "write_seq", "rw_mix"),
 )
+#: The jobs of the file that kubestr brings along.
+_OWN = frozenset({"read_iops", "write_iops", "read_bw", "write_bw"})
 _UNREAD = "Its summary is not read: it cuts 13.9M to 13.9, and calls all latencies microseconds."
 _LAYOUT = re.compile(r"Laying out IO file(?:\(s\))? \(1 file(?:\(s\))? / ?(\d{1,9}[KMGT])i?B\)")
 #: The script's share of reads; nothing in fio's text says it.
@@ -49,7 +51,7 @@ _SOME_TIME_S = 1.0
 def knows_dbench(data: bytes) -> bool:
     """Tell whether ``data`` is a dbench's output, with fio's own."""
     fits = holds(data, TEXT_SIGN) and holds(data, *text_report.DBENCH_SIGNS)
-    return fits and not holds(data, JSON_SIGN)
+    return fits and not holds(data, JSON_SIGN) and not wrapping.holds_strings(data)
 
 
 def read_dbench(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -108,9 +110,12 @@ def read_kubestr(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     parts = _VERSION.split(text)
     reports = []
     for version, output in zip(["", *parts[1::2]], parts[::2], strict=True):
-        above, *jobs = _JOB.split(output)
-        if jobs:
-            reports.append(Report(version, tuple(_job(job, _options(above)) for job in jobs)))
+        above, *texts = _JOB.split(output)
+        if texts:
+            entries = tuple(_job(job, _options(above)) for job in texts)
+            # The jobs of kubestr's own file run at once; of another nothing says it.
+            own = all(job.name in _OWN for job in entries)
+            reports.append(Report(version, entries, grouped=own))
     return (Run(reports, asks.answers).reading(),)
 
 
@@ -144,6 +149,14 @@ def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
     )
 
 
+def read_string(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the run that the output in the strings of ``data`` is."""
+    output = wrapping.string_in(plain(data)).encode()
+    if json_report.knows(output):
+        return json_report.read(output, asks)
+    return (read_dbench if knows_dbench(output) else text_report.read)(output, asks)
+
+
 DBENCH = Reader(
     *("fio-dbench", "the whole output of docker-fio or dbench", knows_dbench, read_dbench, Asks),
     text=True,
@@ -152,3 +165,5 @@ KUBESTR = Reader(
     *("fio-kubestr", "kubestr's output of its fio test", knows_kubestr, read_kubestr, Asks),
     text=True,
 )
+_STRINGS = "fio's output in strings of JSON, as Ansible and log collectors keep it"
+STRING = Reader("fio-string", _STRINGS, wrapping.holds_strings, read_string, Asks)

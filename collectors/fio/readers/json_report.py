@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, STATISTICS, Latency, Report, Side
+from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
@@ -24,6 +25,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
 _START = re.compile(rb"(?m)^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)")
+_NEXT = re.compile(rb"\s*,\s*\{")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r" \(byte (\d+)\)")
 _SECTOR, _KIB, _MILLI = 512, 1024, 1000
@@ -32,7 +34,7 @@ _TABLE_SIZE, _MOST_DIGITS = "FIO_IO_U_PLAT_NR", 4
 _NEAR = 0.05  # of two rounded figures of one quantity
 _LONGEST, _SCALARS = 201, (str, int, float)
 _LONGEST_S = 1e8
-_DEEPEST = 16
+_DEEPEST, _MOST_DISKS = 16, 64
 _EVERYONE = "All clients"
 #: What two reports' times may differ by: of whole seconds, and of exact ones.
 _APART_S, _STILL_S = 1.1, 0.2
@@ -68,7 +70,9 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
 def _goes_on(first: Report, then: Report) -> bool:
     """Tell whether ``then`` is a later report of the run that ``first`` is of."""
-    alike = [[(job.name, job.group, job.options) for job in r.jobs] for r in (first, then)]
+    alike = [
+        (r.disks, [(job.name, job.group, job.options) for job in r.jobs]) for r in (first, then)
+    ]
     if alike[0] != alike[1] or first.ended is None or then.ended is None:
         return False
     if first.begun is not None and then.begun is not None:
@@ -148,7 +152,7 @@ class _Entry(Struct):
     jobname: str
     groupid: int = 0
     error: int = 0
-    options: dict[str, Any] | None = msgspec.field(name="job options", default=None)
+    options: dict[str, Any] | None = field(name="job options", default=None)
     hostname: str = ""
     port: Any = None
     read: _Direction | None = None
@@ -162,21 +166,35 @@ class _Entry(Struct):
     job_start: Number = 0.0
     total_err: Whole = 0
     steadystate: dict[str, Any] = {}
+    iodepth_level: dict[str, Number] = {}
+
+
+class _Metadata(Struct):
+    name: Text = ""
+
+
+class _StorageClass(Struct):
+    """What kubestr says of the storage that it tested."""
+
+    metadata: _Metadata = field(default_factory=_Metadata)
 
 
 class _Document(Struct):
     """One document as fio writes it."""
 
-    version: Text = msgspec.field(name="fio version")
+    version: Text = field(name="fio version")
     timestamp: Number | None = None  # of clients
     timestamp_ms: Number | None = None
-    options: dict[str, Any] | None = msgspec.field(name="global options", default=None)
+    options: dict[str, Any] | None = field(name="global options", default=None)
     jobs: list[_Entry] = []
     client_stats: list[_Entry] = []
     disk_util: list[dict[str, Number | str]] | None = None
 
-    def report(self, chatter: str) -> Report:
-        """Return what it says; raises SitegenError for what is missing."""
+    def report(self, chatter: str, storage: str) -> Report:
+        """Return what it says; raises SitegenError for what is missing.
+
+        ``storage`` is what it ran on, where the disks are not named.
+        """
         every = self.jobs or self.client_stats
         # The sum over clients has no percentiles: it counts where there is nothing else.
         entries = [entry for entry in every if entry.jobname != _EVERYONE] or every
@@ -187,6 +205,7 @@ class _Document(Struct):
         started = begun if begun > jobs.EARLIEST else (ended or 0.0) - (duration or 0.0)
         # The first disk is the device of the file, the rest lie below it.
         disk = self.disk_util[0] if self.disk_util else {}
+        names = [str(each.get("name", "")) for each in (self.disk_util or [])[:_MOST_DISKS]]
         sectors = {side: disk.get(f"{side}_sectors") for side in DIRECTIONS}
         return Report(
             version=self.version.removeprefix("fio-")[:40] or "unknown",
@@ -197,6 +216,7 @@ class _Document(Struct):
             begun=begun if begun > jobs.EARLIEST else None,
             ended=ended,
             device={k: n * _SECTOR for k, n in sectors.items() if isinstance(n, float)},
+            disks=tuple(names) or tuple(filter(None, [storage])),
         )
 
 
@@ -218,7 +238,7 @@ def output_in(data: bytes) -> Output:
         output = _read(data)
         if output.reports:
             return output
-    return _read(plain(data).encode())
+    return _read(wrapping.json_in(plain(data)).encode())
 
 
 def _read(data: bytes) -> Output:
@@ -238,7 +258,8 @@ def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
     documents: list[tuple[int, memoryview]] = []
     around: list[bytes] = []
     cut, at = "", 0
-    while start := _START.search(data, at):
+    # In a list of objects the next one need not begin a line.
+    while start := (documents and _NEXT.match(data, at)) or _START.search(data, at):
         around.append(data[at : start.start()])
         begin = start.end() - 1
         try:
@@ -278,22 +299,38 @@ def _reports(text: memoryview, chatter: str) -> list[Report]:
     if len(documents) > 1:
         fix = f"import them one by one: {documents[0][0][1:60]}, {documents[1][0][1:60]} ..."
         raise SitegenError(f"holds {len(documents)} reports of fio's in one JSON document", fix=fix)
-    return [decode.document(part, _Document).report(chatter) for _, part in documents]
+    return [
+        decode.document(part, _Document).report(chatter, storage) for _, part, storage in documents
+    ]
 
 
-def _parts(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[str, memoryview]]:
-    """Yield fio's documents in one that may be of a program around it, each with its place."""
+def _parts(
+    text: memoryview, place: str = "", storage: str = "", depth: int = 0
+) -> Iterator[tuple[str, memoryview, str]]:
+    """Yield fio's documents in one that may be of a program around it.
+
+    Each with its place, and the storage class that kubestr says beside it.
+    """
     inner: dict[str, Raw] = {}
     if bytes(text[:1]) == b"{":
         inner = decode.document(text, dict[str, Raw], place)
         if "fio version" in inner and ("jobs" in inner or "client_stats" in inner):
-            yield place, text
+            yield place, text, storage
             return
+        storage = _storage(inner.get("storageClass")) or storage
     elif bytes(text[:1]) == b"[":
         raws = decode.document(text, list[Raw], place)
         inner = {str(number): raw for number, raw in enumerate(raws)}
     for key, raw in inner.items() if depth < _DEEPEST else ():
-        yield from _parts(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
+        inside = f"{place}.{ascii(key)[1:-1][:60]}"
+        yield from _parts(memoryview(raw), inside, storage, depth + 1)
+
+
+def _storage(raw: Raw | None) -> str:
+    with contextlib.suppress(SitegenError):
+        found = decode.document(memoryview(raw or b"{}"), _StorageClass)
+        return f"storage class {found.metadata.name}" if found.metadata.name else ""
+    return ""
 
 
 def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> jobs.Job:
@@ -308,6 +345,8 @@ def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> jobs.Job:
         options=_options({**(shared or {}), **(entry.options or {})}),
         # Of the sum over clients the options never stand there.
         stated=entry.options is not None or (shared is not None and entry.jobname != _EVERYONE),
+        deepest=jobs.deepest(entry.iodepth_level),
+        begun=entry.job_start / _MILLI or None,
         client=f"{entry.hostname}:{entry.port}" if entry.hostname else "",
         sides=tuple(side for side in sides if side.direction != MIXED or len(sides) == 1),
         cpu=sum(shares) / 100 if len(shares) > 1 else None,

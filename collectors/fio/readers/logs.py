@@ -10,21 +10,21 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise, repeat
 from statistics import fmean, median
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, LATENCIES
+from collectors.fio import jobs, load
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, Job, Latency, Side
 from collectors.fio.readers import json_report, text_report
 from collectors.fio.readers.runs import Run
 from collectors.fio.workloads import Asks, Workload, slug
 from sitegen.collect import Bundle, Reader, Reading, Recorder, Series, described, histogram
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, ToolIdentity, params
+from sitegen.model import Doubt, Status, ToolIdentity, params
 
 METRICS = {"bw": "fio.bandwidth", "iops": "fio.iops", **LATENCIES}
 HISTOGRAM = "clat_hist"
@@ -35,6 +35,12 @@ _ROW = re.compile(
     rb"\s{0,8}(\d{1,15}), {0,3}(\d{1,18}), {0,3}([012]), {0,3}(\d{1,12})"
     rb"((?:, {0,3}\w{1,20}){0,3})\s{0,8}"
 )
+#: The same in a text of many lines.
+_ROWS = re.compile(
+    rb"(?m)^[ \t]{0,8}(\d{1,15}), {0,3}(\d{1,18}), {0,3}([012]), {0,3}(\d{1,12})"
+    rb"(?:, {0,3}\w{1,20}){0,3}[ \t\r]{0,8}$"
+)
+_CHUNK = 1 << 18
 _BINS = re.compile(
     rb"\s{0,8}(\d{1,15}), {0,3}([012]), {0,3}(\d{1,12})((?:, {0,3}\d{1,18}){29,1856}),?\s{0,8}"
 )
@@ -72,7 +78,8 @@ class Log(Struct):
 
     ``points`` are direction -> place in time -> the sum there and of how many values; ``step_ms``
     is how far places are apart. ``columns`` are those of its lines, and ``single`` says that each
-    is one I/O. ``bins`` are those of a histogram log by direction, in nanoseconds.
+    is one I/O, of ``block`` bytes where all are alike. ``bins`` are those of a histogram log by
+    direction, in nanoseconds.
     """
 
     name: str
@@ -81,9 +88,17 @@ class Log(Struct):
     columns: int = 0
     step_ms: int = _SECOND_MS
     single: bool = False
+    block: int = 0
     points: dict[int, dict[int, tuple[float, int]]] = field(default_factory=dict)
     bins: dict[int, Counter[int]] = field(default_factory=dict)
     last_ms: int = 0
+
+
+class Places(NamedTuple):
+    """Places in time: the sum of what was logged there, and how many values."""
+
+    sums: defaultdict[int, float]
+    times: defaultdict[int, int]
 
 
 def knows(files: Mapping[str, bytes]) -> bool:
@@ -121,7 +136,7 @@ def read_one(data: bytes, asks: LogAsks) -> tuple[Reading, ...]:
     """Return the run that one log is of; its kind is the user's to say."""
     kind = HISTOGRAM if is_histogram(data) else asks.kind
     if kind is None:
-        fix = f"one of {', '.join(METRICS)}; or import it with fio's result (--together)"
+        fix = f"one of {', '.join(METRICS)}; or add --together: then fio's own name of it tells"
         raise SitegenError("a log does not say what it counts", where="--set kind", fix=fix)
     return (_alone([read_log(f"fio_{kind}.log", data)], asks),)
 
@@ -189,12 +204,19 @@ def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
     stems = {_NAME.sub("", log.name.rpartition("/")[2]) for log in every}
     name, original = slug(stems.pop()) if len(stems) == 1 else ("fio", "")
     name = name if any(letter.isalpha() for letter in name) else "fio"
-    about = {key: value for key, value in asks.answers.items() if key != "direct"}
     units, recorder = _units(every, asks), Recorder(ToolIdentity("fio", ""))
     histograms = [log for log in every if log.kind == HISTOGRAM]
+    job = _job(every, units)
+    about = _about(every, asks, job)
+    wrong = load.not_reached([job], asks.iodepth or 1, asks.numjobs or 1, asks.engine or "")
+    if wrong:
+        recorder.doubt(Doubt.NOT_REACHED, wrong, name)
+    if unsaid := [key for key in ("block_size", "iodepth") if key not in about]:
+        recorder.doubt(Doubt.NOT_STATED, load.unsaid(unsaid), name)
+    status = Status.SUSPECT if wrong else Status.OK
     for direction in DIRECTIONS:
         pairs = params(direction=direction, job_name=original or None, **about)
-        series = recorder.series(name, pairs)
+        series = recorder.series(name, pairs, status=status)
         for kind, values in _samples(series, every, direction, units).items():
             series.add(METRICS[kind], "mean", sum(values) / len(values) if values else None)
         if bins := merged(every, direction):
@@ -206,6 +228,43 @@ def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
     if histograms:
         recorder.note(_COARSE)
     return recorder.reading()
+
+
+def _about(every: Sequence[Log], asks: LogsAsks, job: Job) -> dict[str, str]:
+    """Return what the user said, and the size of the I/Os where logs of single ones say it.
+
+    Raises SitegenError for a size that the logs contradict.
+    """
+    about = {key: value for key, value in asks.answers.items() if key != "direct"}
+    sizes = {str(log.block) for log in every if log.block}
+    stated = sizes.pop() if len(sizes) == 1 else None
+    block = agreed("block_size", about.get("block_size"), stated)
+    if block is not None and not load.fits(block, job.sides):
+        message = f"its I/Os are of {load.mean_size(job.sides):.0f} B on average"
+        raise SitegenError(message, where="--set block_size", fix="leave it out")
+    return about if block is None else {**about, "block_size": block}
+
+
+def _job(every: Sequence[Log], units: float) -> Job:
+    """Return what the logs say of all the time as one job."""
+    sides = []
+    for direction in DIRECTIONS:
+        means = {}
+        for kind in METRICS:
+            values = [
+                value for _, value in over_time([g for g in every if g.kind == kind], direction)
+            ]
+            if values:
+                means[kind] = fmean(values) / _PARTS.get(kind, units)
+        latencies = {
+            metric: Latency(1.0, 1, {"mean": means[kind]})
+            for kind, metric in LATENCIES.items()
+            if kind in means
+        }
+        if means:
+            rates = (means.get("bw"), means.get("iops"))
+            sides.append(Side(direction, 1.0, None, rates[0], iops=rates[1], latencies=latencies))
+    return Job("", sides=tuple(sides))
 
 
 def is_log(data: bytes) -> bool:
@@ -230,28 +289,58 @@ def read_log(name: str, data: bytes, step_ms: int = 0) -> Log:
     if kind not in METRICS:
         fix = "name it as fio does: x_bw.1.log"
         raise SitegenError("nothing says what it counts", where=name, fix=fix)
-    rows = _lines(name, data, _ROW)
-    head = list(islice(rows, _HEAD))
+    head = list(islice(_lines(name, data, _ROW), _HEAD))
     if not head:
         raise SitegenError("is empty", where=name)
     log = Log(name, kind, number, columns=4 + head[0][5].count(b","))
     log.single = any(int(row[4]) for row in head)
+    sizes = {int(row[4]) for row in head}
+    log.block = sizes.pop() if len(sizes) == 1 else 0
     log.step_ms = _SECOND_MS if log.single else step_ms or _step(head)
-    for row in chain(head, rows):
-        msec, value, direction, block = map(int, row.groups()[:4])
-        places = log.points.setdefault(direction, {})
-        if log.single:
-            # One line an I/O: count them, and add up their bytes.
-            at = msec // log.step_ms + 1
-            amount = {"iops": 1.0, "bw": block / _KIB}.get(log.kind, float(value))
-        else:
-            at, amount = max(1, round(msec / log.step_ms)), float(value)
-        total, times = places.get(at, (0.0, 0))
-        places[at] = (total + amount, times + 1)
-        log.last_ms = max(log.last_ms, msec)
-        if len(places) > _MOST_POINTS:
-            raise SitegenError(f"there are more than {_MOST_POINTS} points in time", where=name)
+    points: dict[bytes, Places] = {}
+    for rows in _chunks(name, data):
+        for direction in {row[2] for row in rows}:
+            places = points.setdefault(direction, Places(defaultdict(float), defaultdict(int)))
+            _add_up(log, places, [row for row in rows if row[2] == direction])
+            if len(places.times) > _MOST_POINTS:
+                message = f"there are more than {_MOST_POINTS} points in time"
+                raise SitegenError(message, where=name)
+    for direction, (sums, times) in points.items():
+        log.points[int(direction)] = {at: (sums[at], count) for at, count in times.items()}
     return log
+
+
+def _chunks(name: str, data: bytes) -> Iterator[list[tuple[bytes, ...]]]:
+    """Yield the rows of a log, many at a time; raises SitegenError for a line of another form."""
+    start = number = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _CHUNK) + 1 or len(data)
+        text = data[start:end]
+        rows = _ROWS.findall(text)
+        if len(rows) != text.count(b"\n"):
+            written = sum(1 for _ in _lines(name, text, _ROW, number))
+            if len(rows) != written:
+                raise SitegenError("is no log of fio's", where=name)
+        if rows:
+            yield rows
+        start, number = end, number + text.count(b"\n")
+
+
+def _add_up(log: Log, places: Places, rows: Sequence[tuple[bytes, ...]]) -> None:
+    """Add rows of one direction to the places in time that they are of."""
+    step, moments = log.step_ms, [int(row[0]) for row in rows]
+    log.last_ms = max(log.last_ms, *moments)
+    amounts = [int(row[1]) for row in rows]
+    if log.single:
+        # One line an I/O: count them, and add up their bytes.
+        ats = [moment // step + 1 for moment in moments]
+        kib = [int(row[3]) / _KIB for row in rows] if log.kind == "bw" else amounts
+        counted: Iterable[float] = repeat(1.0) if log.kind == "iops" else kib
+    else:
+        ats, counted = [round(moment / step) or 1 for moment in moments], amounts
+    for at, amount in zip(ats, counted, strict=False):
+        places.times[at] += 1
+        places.sums[at] += amount
 
 
 def over_time(logs: Iterable[Log], direction: str) -> list[tuple[float, float]]:
@@ -284,9 +373,14 @@ def merged(logs: Iterable[Log], direction: str) -> Mapping[int, int]:
     return sum((log.bins.get(place, Counter()) for log in logs), Counter[int]())
 
 
-def _lines(name: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
-    """Yield the lines that are written on; raises SitegenError for one of another form."""
-    for number, line in enumerate(io.BytesIO(data), 1):
+def _lines(
+    name: str, data: bytes, pattern: re.Pattern[bytes], above: int = 0
+) -> Iterator[re.Match[bytes]]:
+    """Yield the lines that are written on; raises SitegenError for one of another form.
+
+    ``above`` is how many lines stand above them.
+    """
+    for number, line in enumerate(io.BytesIO(data), above + 1):
         match = pattern.fullmatch(line) if len(line) <= _MOST_LINE else None
         if match:
             yield match

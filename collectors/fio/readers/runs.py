@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from collectors.fio import jobs
+from collectors.fio import jobs, load
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
 from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
 from sitegen.collect import Reading, Recorder, Series
@@ -14,7 +15,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, params
 
 #: What fio's JSON, and its text, cannot be without.
-JSON_SIGN, TEXT_SIGN = b'"fio version"', b": (groupid="
+JSON_SIGN, TEXT_SIGN = b'"fio version"', b"(groupid="
 _STOPPED = re.compile(r"(?m)^fio: terminating on signal (\d{1,3})")
 #: Engines that keep many I/Os in flight: the others do one at a time, whatever the depth.
 _ASYNCHRONOUS = frozenset(
@@ -59,9 +60,13 @@ class Run:
         self.reports, self.answers = reports, answers
         self.recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
         self.directs = {direct_of(job) for report in reports for job in report.jobs}
-        self.workloads: list[Workload] = []
-        for report in reports:
-            self._take(report, workloads(report.jobs, answers, sized=sized))
+        every = [workloads(report, answers, sized=sized) for report in reports]
+        self.workloads = [workload for entries in every for workload in entries]
+        self.devices: defaultdict[str, set[str]] = defaultdict(set)
+        for workload in self.workloads:
+            self.devices[workload.name].add(workload.device)
+        for report, entries in zip(reports, every, strict=True):
+            self._take(report, entries)
 
     def _take(self, report: Report, entries: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
@@ -76,6 +81,9 @@ class Run:
             device = report.device if len(entries) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
             doubts = [*_doubts(workload, report.chatter)]
+            if not report.grouped and len(entries) > 1:
+                unsaid = "nothing says whether its jobs ran at once or one after another"
+                doubts.append((Doubt.NOT_STATED, unsaid, False))
             for direction, sides in parts.items():
                 doubts += _side_doubts(direction, sides) if sides else ()
             for kind, sentence, counts in doubts:
@@ -83,13 +91,18 @@ class Run:
                 suspect |= counts
             self._rows(workload, parts, device, Status.SUSPECT if suspect else Status.OK)
             self._options(workload)
-        self.workloads += entries
+            self.recorder.said("device", workload.device, workload.name)
+            self.recorder.said("host", load.host_of(workload.jobs, report), workload.name)
+            self.recorder.said("ran at once", workload.beside, workload.name)
+            if workload.beside:
+                self.recorder.note(f"Jobs that ran at once: {workload.beside}.")
 
     def about(self, workload: Workload, direction: str = "") -> Params:
-        """Return the parameters of one direction; direct I/O is one where it differs."""
+        """Return the parameters of one direction; direct I/O and device are where they differ."""
         pairs = dict(workload.of(direction) if direction else workload.params)
         direct = direct_of(workload.jobs[0]) if len(self.directs) > 1 else None
-        return params(**pairs, direct=direct)
+        device = workload.device or None if len(self.devices[workload.name]) > 1 else None
+        return params(**pairs, direct=direct, device=device)
 
     def reading(self, cut: str = "") -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
@@ -161,10 +174,20 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
         yield Doubt.FAILED_PART, f"{ios} I/Os failed", False
     if not errors and not any(job.sides for job in workload.good):
         yield Doubt.FAILED_PART, "it moved no data", False
-    engine, depth = workload.options.get("ioengine", ""), workload.number("iodepth")
-    if CAPPED in chatter and depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
+    for sentence in workload.wrong:
+        yield Doubt.INCONSISTENT, sentence, False
+    if unsaid := workload.unsaid:
+        yield Doubt.NOT_STATED, load.unsaid(unsaid), False
+    engine = workload.options.get("ioengine", "").partition(":")[0]
+    depth = workload.number("iodepth")
+    if load.is_limited(workload.options) and engine not in load.ONE_AT_A_TIME:
+        return
+    count = workload.jobs_per_entry * len(workload.good)
+    sentence = load.not_reached(workload.good, depth, count, engine)
+    if not sentence and CAPPED in chatter and depth > 1 and engine not in _ASYNCHRONOUS:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
-        yield Doubt.INCONSISTENT, sentence, True
+    if sentence:
+        yield Doubt.NOT_REACHED, sentence, True
 
 
 def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
@@ -17,7 +17,8 @@ from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
 _LINE = re.compile(
-    r"(?m)^[ \t]{0,16}(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;\n]{0,60});[^;\n]{0,200};\d{1,9};\d{1,9};"
+    r"(?m)^(?:[^;\n]{0,200}[ \t\"'])?(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;\n]{0,60});"
+    r"[^;\n]{0,200};\d{1,9};\d{1,9};"
 )
 #: Where terse output begins: its lines are the first thing of each output.
 _HEAD = 1_000_000
@@ -26,7 +27,8 @@ _DECIMAL = re.compile(r"\d{1,18}(?:\.\d{1,9})?")
 _LAYOUTS = {3: (41, DIRECTIONS[:2]), 4: (41, DIRECTIONS), 5: (47, DIRECTIONS)}
 _FIRST, _AFTER = 5, 34
 _MICRO, _MILLI, _KIB = 1e6, 1000, 1024
-_STEP = 1.05
+_STEP, _MOST_DISKS = 1.05, 64
+_LEVELS = ("1", "2", "4", "8", "16", "32", "64")
 
 
 def knows(data: bytes) -> bool:
@@ -45,9 +47,9 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     outputs: defaultdict[tuple[str, str, int], list[Job]] = defaultdict(list)
     times: Counter[tuple[str, int]] = Counter()
     for number, text in enumerate(texts, 1):
-        if not _LINE.match(text):
+        if not (match := _LINE.match(text)):
             continue
-        version, job, disks = _line(text, f"line {number}")
+        version, job, disks = _line(text[match.start(1) :], f"line {number}")
         key = (job.name, job.group)
         if times[key] and not disks and not asks.numjobs:
             message = f"is of {job.name!a} again, and nothing tells whether both ran at once"
@@ -56,7 +58,11 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         outputs[version, disks, times[key] // asks.numjobs if asks.numjobs else 0].append(job)
         times[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
-    reports = [Report(v, tuple(entries), chatter) for (v, *_), entries in outputs.items()]
+    reports = [
+        # Outputs that were added to one file, or jobs of one: the disks alone tell.
+        Report(version, tuple(entries), chatter, disks=_names(disks), grouped=bool(disks))
+        for (version, disks, _), entries in outputs.items()
+    ]
     return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
@@ -65,7 +71,7 @@ def _grows(reports: Sequence[Report]) -> bool:
     sides = [[side for job in report.jobs for side in job.sides] for report in reports]
     times, moved = [jobs.longest(s) for s in sides], [jobs.bytes_moved(s) or 0.0 for s in sides]
     grows = all(after > _STEP * before + 0.1 for before, after in pairwise(times))
-    return grows and moved == sorted(moved)
+    return grows and moved == sorted(moved) and len({report.disks for report in reports}) == 1
 
 
 def _line(text: str, place: str) -> tuple[str, Job, str]:
@@ -79,6 +85,7 @@ def _line(text: str, place: str) -> tuple[str, Job, str]:
         raise SitegenError(f"breaks off after {len(fields)} fields", where=place)
     starts = zip(range(_FIRST, end, width), directions, strict=True)
     sides = [_side(fields[start : start + width], d, place) for start, d in starts]
+    levels = _numbers([field.rstrip("%") for field in fields[end + 5 : end + 12]], place)
     user, system = _numbers([field.rstrip("%") for field in fields[end : end + 2]], place)
     job = Job(
         name=fields[2],
@@ -86,8 +93,16 @@ def _line(text: str, place: str) -> tuple[str, Job, str]:
         error=int(fields[4]),
         sides=tuple(side for side in sides if side is not None),
         cpu=(user + system) / 100,
+        deepest=jobs.deepest(dict(zip(_LEVELS, levels, strict=True))),
     )
     return fields[1].removeprefix("fio-"), job, ";".join(fields[end + _AFTER :])
+
+
+def _names(disks: str) -> tuple[str, ...]:
+    """Return the names of the disks: what stands there and is no number."""
+    fields = disks.split(";")
+    names = (field for field in fields if field and not _DECIMAL.fullmatch(field.rstrip("%")))
+    return tuple(islice(names, _MOST_DISKS))
 
 
 def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:

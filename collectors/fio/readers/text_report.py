@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from collectors.fio import jobs
+from collectors.fio import jobs, load
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
@@ -23,29 +28,39 @@ from sitegen.model import Doubt
 DBENCH_SIGNS = (b"Dbench Summary", b"FIO Summary", b"FIO bench Summary", b"Testing Read IOPS...")
 #: ``name: (g=0): rw=randread, bs=..., ioengine=libaio, iodepth=4``
 _HEADER = (
-    r"\(g=(?P<header>\d{1,9})\): rw=(?P<rw>\w{1,20}), bs=(?P<bs>[^\n=]{1,200}), "
-    r"ioengine=(?P<engine>[^\s,]{1,80}), iodepth=(?P<depth>\d{1,9})"
+    r"\(g=(?P<header>\d{1,9})\): rw=(?P<rw>\w{1,20}),\s{1,8}bs=(?P<bs>[^=]{1,200}),\s{1,8}"
+    r"ioengine=(?P<engine>[^\s,]{1,80}),\s{1,8}iodepth=(?P<depth>\d{1,9})"
 )
 #: ``name: (groupid=0, jobs=1): err= 0: pid=2668: Sat Nov 21 14:02:06 2026``
 _JOB = (
     r"\(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): err=\s{0,4}(?P<error>\d{1,9})"
     r"(?: \([^\n]{0,250}\))?(?:: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?)?"
 )
+#: A bullet, a number or a bar that a page puts before a line, and what it puts around a name.
+_MARKS = r"(?:(?:[-+|]|#{1,6}|\d{1,3}[.)])[ \t]{1,8}){0,2}"
+_SLANTED = re.compile(r"(_{1,3})(\S|\S.*\S)\1")
 _EVENT = re.compile(
-    rf"(?m)^[ \t]{{0,40}}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
+    rf"(?m)^[ \t]{{0,40}}{_MARKS}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
     r"|fio[- ](?P<version>\d[\w.+-]{0,60})[ \t]{0,8}$"
     r"|(?P<summary>Run status group \d))"
 )
-_CLIENT = re.compile(r"(?m)^<[^<>\n]{1,100}> ?")
+_CLIENT = re.compile(r"(?m)^<([^<>\n]{1,100})> ?")
 _CPU = re.compile(
     r"(?m)^[ \t]*cpu[ \t]*: usr=\s*(\d{1,9}(?:\.\d{1,9})?)%, sys=\s*(\d{1,9}(?:\.\d{1,9})?)%"
 )
+_DEPTHS = re.compile(r"(?m)^[ \t]*IO depths[ \t]*: ([^\n]{1,200})")
+_DEPTH = re.compile(r"(\d{1,2})=(\d{1,3}(?:\.\d{1,2})?)%")
+_DISK = re.compile(r"(?m)^[ \t]*([\w!./-]{1,64}): ios=\d")
+_DEVICE = re.compile(r"(?:--|^|\s)filename[= ](/dev/[\w./:-]{1,200})")
 _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
+_MOST_DISKS, _MOST_LINES = 64, 10_000
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
-#: A size that was not rounded: with kb_base=1000 there is 65.5kB for 65536.
+#: What sizes that are no power of two are a multiple of.
+_PAGE, _ROUND = 4096, 1000
+#: A size that was not rounded.
 _WHOLE = re.compile(r"\d{1,15}(?:(?:\.0+)?[KMGT]i)?B")
 _LEVELS = " KMGTP"
 #: What a part of the section begins with.
@@ -88,6 +103,8 @@ class Printout(Struct):
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
     ended: bool = False
+    hosts: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
 
     def report(self) -> tuple[Report, bool]:
         """Return what it says, and whether nothing of it is missing."""
@@ -95,15 +112,46 @@ class Printout(Struct):
         pairs = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
         pairs = pairs or list(self.jobs.values())
         times = [time for time, _ in pairs if time is not None]
-        finished = tuple(job for _, job in pairs if job is not None)
-        started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
-        report = Report(self.version, finished, self.text, started_at=started, notes=notes)
+        finished = [job for _, job in pairs if job is not None]
+        report = Report(
+            self.version,
+            tuple(self._marked(finished)),
+            self.text,
+            started_at=jobs.stamp(min(times, default=None)),
+            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:_MOST_DISKS] or self.disks,
+            hosts=self.hosts,
+            notes=(_UNZONED,) if times else (),
+        )
         return report, self.ended and len(finished) == len(pairs)
+
+    def _marked(self, finished: Iterable[Job]) -> Iterator[Job]:
+        """Yield the jobs; those that stand for several with what says that they were not alike."""
+        own = {(name, group) for name, group, _ in self.jobs}
+        added: defaultdict[int, dict[str, Mapping[str, str]]] = defaultdict(dict)
+        for (name, group), options in self.headers.items():
+            if (name, group) not in own:
+                added[group][name] = options
+        kinds = {group: set(map(_kind, every.values())) for group, every in added.items()}
+        for job in finished:
+            others = kinds.get(job.group, set()) if job.clones > 1 else set()
+            if not others - {_kind(job.options)}:
+                yield job
+                continue
+            names = ", ".join(ascii(n)[1:-1][:40] for n in [job.name, *islice(added[job.group], 3)])
+            engines = {dict(kind).get("ioengine") for kind in others | {_kind(job.options)}}
+            kept = {k: v for k, v in job.options.items() if k != "ioengine" or len(engines) == 1}
+            unlike = f"it adds up jobs that are not alike: {names}"
+            yield replace(job, options=kept, unlike=unlike)
+
+
+def _kind(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(options.items()))
 
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` is fio's text, and neither its JSON nor a dbench's."""
-    return holds(data, TEXT_SIGN) and not holds(data, JSON_SIGN, *DBENCH_SIGNS)
+    fits = holds(data, TEXT_SIGN) and not holds(data, JSON_SIGN, *DBENCH_SIGNS)
+    return fits and not wrapping.holds_strings(data)
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -115,6 +163,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 def reports_of(data: bytes) -> tuple[list[Report], str]:
     """Return the outputs of fio in ``data``, and what is missing of one that is cut off."""
     pairs = [printout.report() for printout in _printouts(data) if printout.jobs]
+    if not pairs:
+        raise SitegenError("no line begins as fio's do: take off what others put before them")
     if not any(report.jobs for report, _ in pairs):
         raise SitegenError("breaks off before the first figure of a job")
     cut = "it ends before fio's own summary, and what stood there is missing"
@@ -122,7 +172,9 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
 
 def _printouts(data: bytes) -> list[Printout]:
-    text = _CLIENT.sub("", plain(data))
+    text = plain(data)
+    hosts = tuple({match[1]: None for match in islice(_CLIENT.finditer(text), _MOST_LINES)})
+    text = wrapping.text_in(_CLIENT.sub("", text))
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
         # A number at the very end may have lost its last digits.
@@ -137,6 +189,11 @@ def _printouts(data: bytes) -> list[Printout]:
             begin = event.start()
         _add(printouts[-1], event, text[event.end() : end])
     printouts[-1].text = text[begin:]
+    # The command line that all of it came from, where it stands there.
+    devices = set(_DEVICE.findall(text))
+    named = load.devices(devices.pop()) if len(devices) == 1 else ()
+    for printout in printouts:
+        printout.hosts, printout.disks = hosts[:_MOST_DISKS], named
     return printouts
 
 
@@ -151,7 +208,7 @@ def _begins_another(printout: Printout, event: re.Match[str], *, clients: bool) 
     (name, _, _), (last, _) = next(reversed(printout.jobs.items()))
     if clients:
         return name == _SUM
-    if (event["name"], int(event["group"]), event["pid"]) in printout.jobs:
+    if (_name(event), int(event["group"]), event["pid"]) in printout.jobs:
         return False
     time = _time(event)
     apart = last is not None and time is not None and abs(time - last) > _AT_ONCE_S
@@ -163,7 +220,7 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
         # With --status-interval the same process is printed again and again: the last counts.
         pid = event["pid"] or "0"
         process = f"the {len(printout.jobs)}th" if pid == "0" else pid
-        key = (event["name"], int(event["group"]), process)
+        key = (_name(event), int(event["group"]), process)
         printout.jobs.pop(key, None)
         job = _job(event, text, printout.headers.get(key[:2], {}))
         printout.jobs[key], printout.ended = (_time(event), job), False
@@ -171,7 +228,7 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
         options = {"rw": event["rw"], "ioengine": event["engine"], "iodepth": event["depth"]}
         if (blocks := _block_sizes(event["bs"])) is not None:
             options["bs"] = blocks
-        printout.headers[event["name"], int(event["header"])] = options
+        printout.headers[_name(event), int(event["header"])] = options
     elif event["version"]:
         printout.version = event["version"]
     else:
@@ -180,12 +237,13 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
 
 def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | None:
     """Return what a job's section says, None where nothing but its first line is there."""
-    name, error = event["name"], int(event["error"])
+    name, error = _name(event), int(event["error"])
     try:
         sides, sync = _sides(text, options, failed=error > 0)
     except SitegenError as wrong:
         raise SitegenError(wrong.what, where=f"the job {name[:60]!a}", fix=wrong.fix) from wrong
-    cpu, steady = _CPU.search(text), _STEADY.search(text)
+    cpu, steady, depths = _CPU.search(text), _STEADY.search(text), _DEPTHS.search(text)
+    levels = _DEPTH.findall(depths[1]) if depths else []
     if not sides and not error and not cpu:
         return None
     return Job(
@@ -194,11 +252,17 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         error=error,
         options=options,
         clones=int(event["jobs"]),
+        deepest=jobs.deepest({name: float(share) for name, share in levels}),
         sides=sides,
         cpu=(float(cpu[1]) + float(cpu[2])) / 100 if cpu else None,
         sync=sync,
         steady=steady[1] == "yes" if steady else None,
     )
+
+
+def _name(event: re.Match[str]) -> str:
+    match = _SLANTED.fullmatch(event["name"])
+    return match[2] if match else event["name"]
 
 
 def _time(event: re.Match[str]) -> float | None:
@@ -260,7 +324,8 @@ def _sides(
             continue
         if (line := _RATES.match(first[0])) is None:
             raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio 3 prints it")
-        block = block_of(options, line[1]) or ""
+        # A size that the header does not say may be one that the bytes tell.
+        block = block_of(options, line[1]) or "512"
         exact = block.isdecimal() and not short.get(line[1])
         if side := _side(line, part, issued[line[1]], int(block) if exact else 0):
             sides[side.direction] = side
@@ -273,11 +338,32 @@ def _block_sizes(text: str) -> str | None:
     """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
     sizes = []
     for part in re.findall(r"\([RWT]\) ([^\s,]+)", text):
-        ends = part.split("-")[:2]
-        if not all(map(_WHOLE.fullmatch, ends)):
+        ends = [_size(end) for end in part.split("-")[:2]]
+        if None in ends:
             return None
-        sizes.append("-".join(dict.fromkeys(f"{number(end).value:.0f}" for end in ends)))
+        sizes.append("-".join(dict.fromkeys(map(str, ends))))
     return ",".join(sizes) or None
+
+
+def _size(text: str) -> int | None:
+    """Return a size in bytes, of a rounded one that which people choose; None where none is near.
+
+    With kb_base=1000 there is 65.5kB for 65536.
+    """
+    try:
+        printed = number(text)
+    except SitegenError:
+        return None
+    if _WHOLE.fullmatch(text):
+        return round(printed.value)
+    low, high = printed.value - printed.half, printed.value + printed.half
+    power = 1 << int(high).bit_length() - 1
+    pages = range(-(-int(low) // _PAGE) * _PAGE, int(high) + 1, _PAGE)
+    if power >= low:
+        return power
+    if len(pages) == 1:
+        return pages[0]
+    return round(printed.value) if not pages and printed.value % _ROUND == 0 else None
 
 
 def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
@@ -307,7 +393,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         printed["iops"] = iops.text
         if iops.share > jobs.ROUNDED:
             doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
-    moved = float(exact * size)
+    moved = float(exact * _moved_size(total, exact, size))
     if not moved or not total.holds(moved):
         figures = [figure for figure in (total, *rates) if figure.value]
         if not figures:
@@ -332,6 +418,13 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         printed=printed,
         doubts=tuple(doubts),
     )
+
+
+def _moved_size(total: Printed, ios: int, size: int) -> int:
+    """Return ``size``, or the power of two near what was moved where a header is of another job."""
+    if not size or total.value < ios or not ios or total.holds(float(ios * size)):
+        return size
+    return 1 << round(math.log2(total.value / ios))
 
 
 def _latencies(text: str, count: int) -> dict[str, Latency]:

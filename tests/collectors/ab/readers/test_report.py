@@ -410,6 +410,121 @@ def test_a_number_that_ab_cannot_have_printed_is_refused_with_its_line(old: str,
         read(changed(old, new))
 
 
+FAILING = (
+    "Failed requests:        {}\n   (Connect: 0, Receive: {}, Length: {}, Exceptions: {})\n"
+    "Non-2xx responses:      {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("failed", "parts", "other", "least", "most"),
+    [
+        (1820, (0, 1820, 0), 1820, 1820, 2000),
+        (100, (0, 100, 0), 300, 300, 400),
+        (200, (0, 100, 100), 0, 100, 200),
+        (300, (100, 100, 100), 50, 100, 350),
+        (40, (0, 40, 0), 0, 40, 40),
+        (0, (0, 0, 0), 40, 40, 40),
+    ],
+)
+def test_what_may_be_counted_twice_as_failed_gives_a_range(
+    failed: int, parts: tuple[int, int, int], other: int, least: int, most: int
+) -> None:
+    reading = read(changed("Failed requests:        0\n", FAILING.format(failed, *parts, other)))
+    if least == most:
+        assert one(reading, "error_rate", "value").value == least / 2000
+        assert not any("between" in note for note in reading.notes)
+        return
+    low, high = (one(reading, "error_rate", name) for name in ("min", "max"))
+    assert (low.value, high.value) == (least / 2000, most / 2000)
+    assert {low.status, high.status} == {Status.SUSPECT}
+    assert statistics(reading, "error_rate") == {"min", "max"}
+    good = [one(reading, "ok_requests_per_second", name).value for name in ("min", "max")]
+    assert good == pytest.approx([10406.48 * (2000 - count) / 2000 for count in (most, least)])
+    assert f"between {least} and {most} of 2000 requests failed" in " ".join(reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "metric"),
+    [
+        ("transferred:       2048000", "transferred:       3048000", "more than the 2338000 B", ""),
+        ("transferred:       2048000", "transferred:       1048000", "are not 2000 documents", ""),
+        (
+            *("Failed requests:        0", "Failed requests:        2001"),
+            *("2001 failed requests are more than the 2000", "error_rate"),
+        ),
+        ("Total:          2    5 ", "Total:          2   15 ", "mean of 15 ms is more", "latency"),
+        ("  50%      4", "  50%     14", "the median is 4 ms in the table and 14 ms", "latency"),
+    ],
+)
+def test_bytes_counts_and_times_are_held_to_each_other(
+    old: str, new: str, message: str, metric: str
+) -> None:
+    reading = read(changed(old, new))
+    assert message in doubts(reading)[Doubt.INCONSISTENT]
+    name = f"ab.{metric or 'transfer_rate'}"
+    assert Status.SUSPECT in {m.status for m in reading.measurements if m.metric == name}
+
+
+# The command line above a report.
+
+CUT = WHOLE[WHOLE.index("Time taken") :]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "$ ab -n 2000 -c 50 http://127.0.0.1:8080/index.html",
+        "root@box:~# ab -c50 -n2000 http://h/index.html > out.txt",
+        "+ /usr/bin/ab -q -n 2000 -c 50 -H 'Host: x' http://h/index.html",
+        "Running: `ab -n 2000 -c 50 http://h/index.html`",
+        "time ab -d -n 2000 -c 50 -g out.tsv http://h/index.html",
+    ],
+)
+def test_the_command_above_a_cut_report_says_what_was_asked(line: str) -> None:
+    about = where(read(f"{line}\n{CUT}".encode()))
+    expected = {"concurrency": "50", "requests": "2000", "scheme": "http", "path": "/index.html"}
+    assert expected.items() <= about.items()
+
+
+def test_a_command_with_a_time_limit_and_kept_connections_is_understood() -> None:
+    tail = WHOLE[WHOLE.index("Requests per second") :]
+    about = where(read(f"$ ab -k -t 10 -c 50 https://h:8443/\n{tail}".encode()))
+    assert about == {"concurrency": "50", "keepalive": "true", "processes": "1", "scheme": "https"}
+    posted = where(read(f"ab -p x.json -n 2000 -c 50 http://h/;\n{CUT}".encode()))
+    assert (posted["method"], "path" in posted) == ("POST", False)
+
+
+def test_each_report_has_the_command_above_it_and_none_where_there_are_several() -> None:
+    pairs = [f"$ ab -n 2000 -c {count} http://h/\n{CUT}\n" for count in (10, 50)]
+    rates = [
+        dict(m.params)["concurrency"]
+        for m in read("".join(pairs).encode()).measurements
+        if m.metric == "ab.requests_per_second"
+    ]
+    assert rates == ["10", "50"]
+    commands = "".join(pair.partition("\n")[0] + "\n" for pair in pairs)
+    with pytest.raises(SitegenError, match="does not say its concurrency"):
+        read(f"{commands}{CUT}".encode())
+
+
+def test_a_command_that_the_report_contradicts_is_doubted_and_not_used() -> None:
+    for options, message in (("-c 10", "-c 10, and it ran 50 at once"), ("-n 100", "-n 100, and")):
+        reading = read(f"$ ab {options} http://h/other\n{WHOLE}".encode())
+        assert message in doubts(reading)[Doubt.INCONSISTENT]
+        assert where(reading) == where(read(WHOLE.encode()))
+    fits = read(f"$ ab -n 2000 -c 50 http://h/\n{WHOLE}".encode())
+    assert not fits.doubts
+    short = read(f"$ ab -n 5000 -c 50 http://h/\n{WHOLE}".encode())
+    assert "after 2000 of 5000 requests" in doubts(short)[Doubt.INTERRUPTED]
+
+
+def test_an_ab_that_gave_up_below_its_command_is_a_failed_series() -> None:
+    reading = read(b"$ ab -n 200 -c 10 http://h/\n" + raw("aborted.out"))
+    assert {m.status for m in reading.measurements} == {Status.FAILED}
+    assert where(reading)["concurrency"] == "10"
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
@@ -469,3 +584,5 @@ def test_a_long_line_and_many_banners_cost_little() -> None:
         read(b"This is ApacheBench, Version 2.3\n" + b"Requests per second: " * 200_000)
     with pytest.raises(SitegenError, match="more than 20000 reports"):
         read(b"This is ApacheBench, Version 2.3\n" * 30_000)
+    with pytest.raises(SitegenError, match="holds 3400 reports, more values than a run may have"):
+        read(WHOLE.encode() * 3400)

@@ -163,3 +163,44 @@ def test_a_bundle_is_logs_and_nothing_foreign() -> None:
 def test_a_histogram_may_be_coarse(count: int) -> None:
     row = b"1000, 0, 4096, " + b", ".join(b"1" for _ in range(count)) + b"\n"
     assert sum(logs.read_log("x", row).bins[0].values()) == count
+
+
+def test_logs_alone_say_what_they_do_not_state_and_what_they_can() -> None:
+    def kinds(data: bytes, **settings: str) -> dict[Doubt, str]:
+        [reading] = logs.READER.runs(data, {"kind": "iops", **settings})
+        return {kind: sentence for kind, sentence, _ in reading.doubts}
+
+    means = b"1000, 100, 0, 0, 0\n2000, 100, 0, 0, 0\n"
+    assert "block_size and iodepth" in kinds(means)[Doubt.NOT_STATED]
+    assert not kinds(means, block_size="4k", iodepth="8")
+    # Of single I/Os the size stands there.
+    single = b"".join(b"%d, 1, 0, 4096, 0\n" % ms for ms in range(0, 2000, 10))
+    assert kinds(single)[Doubt.NOT_STATED].startswith("nothing says its iodepth")
+    with pytest.raises(SitegenError, match="the file says '4096'"):
+        kinds(single, block_size="8k")
+
+
+def test_logs_alone_are_held_to_the_depth_and_the_size_that_the_user_says() -> None:
+    contents = files(*ALL)
+    for depth, jobs, shallow in (("2", "2", False), ("32", "2", True)):
+        answers = {"iodepth": depth, "numjobs": jobs, "block_size": "4k"}
+        [reading] = logs.BUNDLE.runs(contents, answers)
+        assert (Doubt.NOT_REACHED in {kind for kind, _, _ in reading.doubts}) is shallow
+        assert ({m.status for m in reading.measurements} == {"suspect"}) is shallow
+    with pytest.raises(SitegenError, match="its I/Os are of 4096 B on average"):
+        logs.BUNDLE.runs(contents, {"block_size": "64k"})
+
+
+def test_a_single_log_is_told_by_its_name_in_a_bundle() -> None:
+    data = (RAW / "log_bw.1.log").read_bytes()
+    for name, metric in (("x_bw.1.log", "bandwidth"), ("run_iops.log", "iops")):
+        assert {m.metric for m in together({name: data}).measurements} == {f"fio.{metric}"}
+    with pytest.raises(SitegenError, match="add --together: then fio's own name of it tells"):
+        logs.READER.runs(data, {})
+
+
+def test_a_line_of_another_form_is_named_wherever_it_stands() -> None:
+    rows = b"".join(b"%d, 100, %d, 0, 0\n" % (ms, ms % 2) for ms in range(30_000))
+    assert logs.read_log("x_iops.1.log", rows + b"\n\n" + rows).last_ms == 29_999
+    with pytest.raises(SitegenError, match=r"line 30003: is no line of such a log"):
+        logs.read_log("x_iops.1.log", rows + b"\n" + b"1, 2, 0, 0\nnonsense\n" + rows)
