@@ -127,7 +127,7 @@ def test_the_trial_finds_what_gets_past_the_doors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parameters, "_checked", lambda _, value, __=1: value)
-    result = hostile.trial(tmp_path, runs=180, seed=3)
+    result = hostile.trial(tmp_path, runs=180, seed=5)
     assert any("set aside by the last resort" in fault for fault in result.faults)
 
 

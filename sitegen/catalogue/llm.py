@@ -138,6 +138,7 @@ TOOL = tool.Tool(
         tool.Metric("llm.decode_time", "Decode time a request", "s", tool.L, "From the first token of a request to its last. Some publications print this as ITL.", source="as printed", beside=(("mean", "decode"),)),
         tool.Metric("llm.e2e_latency", "Request latency", "s", tool.L, "From the sending of a request to its last token.", source="vLLM benchmark", beside=(("min", "quickest"),)),
         tool.Metric("llm.e2e_latency_scheduled", "Request latency, from schedule", "s", tool.L, "From the time at which a request was due to its last token (open loop).", source="MLPerf, Server scenario"),
+        tool.Metric("llm.vllm.batch_latency", "Time for one batch", "s", tool.L, "From handing a whole batch of prompts to the engine, in its own process, to the last token of the last answer.", source="vLLM, `vllm bench latency`"),
         tool.Metric("llm.load_time", "Model load time", "s", tool.L, "Time from the start of the server until it can answer: the weights are read in it.", source="sitegen; Ollama, `load_duration`"),
         tool.Metric("llm.cold_ttft", "First token after the start", "s", tool.L, "Time to first token of the first request that a server answers. Kept apart: it holds what happens once.", source="sitegen"),
         tool.Metric("llm.drain_time", "Drain time", "s", tool.N, "From the last sending of a request to the end of the last answer.", source="sitegen"),

@@ -14,7 +14,9 @@ from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import panels, words
 from sitegen.report.words import Platform
 
-_MAX_ROWS = 200
+#: Rows of a benchmark's table, and of what a source prints.
+_MAX_ROWS = 50
+_MAX_PRINTED = 200
 #: Parameters by which a source describes a machine or itself: no other series.
 _REMARKS = frozenset({"cores", "gateway_version", "printed_as", "stated_bottleneck"})
 _PRINTED_UNITS = {"us": "µs", "1/s": "/s", "bytes": "B"}
@@ -77,12 +79,17 @@ def measured(analysis: Analysis, benchmark: str) -> FigureTable:
     """Return all figures of a benchmark that a table can hold."""
     cells = analysis.of(benchmark)
     by_series = shown(analysis, benchmark)
-    # What the table cannot hold is what nobody compares by: counts, and the load client's own.
+    # What the table cannot hold is what nobody compares by: counts, the load client's own, and
+    # what one environment alone has.
     presented = family(benchmark)
     leading = {one.metric for one in (*presented.headlines, *presented.panels)}
     rows = sorted(
         by_series,
-        key=lambda s: (s.metric not in leading, analysis.metric(s.metric).better == Better.NONE),
+        key=lambda s: (
+            s.metric not in leading,
+            analysis.metric(s.metric).better == Better.NONE,
+            -len(by_series[s]),
+        ),
     )[:_MAX_ROWS]
     environments = platforms(analysis, {cell.environment for cell in cells})
     table = _table(analysis, benchmark, by_series, rows, environments)
@@ -181,7 +188,7 @@ def _printed(
         shared, skip = set(), _REMARKS  # or there would be a row without a title
     labels = [one.label for one in environments]
     rows: dict[tuple[str, str, str], list[tuple[Series, dict[str, Cell]]]] = {}
-    for each in members[:_MAX_ROWS]:
+    for each in members[:_MAX_PRINTED]:
         key = (each.metric, each.statistic, words.title(each, skip))
         cells = {name: cited.cells[each, name] for name in labels if (each, name) in cited.cells}
         own_rows = rows.setdefault(key, [])
@@ -205,7 +212,7 @@ def _printed(
             common = max(units, key=lambda unit: units[unit], default="")
             ordered = (f._replace(unit="") if f and f.unit == common else f for f in figures)
             table_rows.append(_row(cited, series, row_title, common, ordered))
-    left = len(members[_MAX_ROWS:])
+    left = len(members[_MAX_PRINTED:])
     return FigureTable(title, environments, tuple(table_rows), left, "; ".join(notes))
 
 
