@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -167,10 +167,12 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let analysis fail on runs with a certain note, as a bug would."""
     real = selection.select
 
-    def select(runs: Sequence[Run], *others: Any) -> object:
+    def select(
+        runs: Sequence[Run], settings: config.Config, newest: datetime | None = None
+    ) -> object:
         if any("boom" in run.preset for run in runs):
             raise ZeroDivisionError("a bug")
-        return real(runs, *others)
+        return real(runs, settings, newest)
 
     monkeypatch.setattr(compare, "select", select)
 
