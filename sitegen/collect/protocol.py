@@ -6,6 +6,7 @@ and reads what the command said (`parse`); `sitegen.collect.execute` does the re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -172,8 +173,11 @@ class Bundle(_Form[Mapping[str, bytes]], frozen=True):
     """Several files that are one measurement: the processes of one load, a report and its logs.
 
     They come by name. Names tell the files apart and nothing else, but where one file itself
-    names another.
+    names another, or where a tool's own name, ``telling``, is all that says what a file is: one
+    that the user gives alone is then a bundle by itself.
     """
+
+    telling: re.Pattern[str] | None = None
 
 
 class Collector(Protocol):

@@ -20,6 +20,7 @@ from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
 from sitegen.collect import Bundle, Reader
 from sitegen.collect.installed import forms
+from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.intake import packs, tidy
 from sitegen.intake.packs import Packed
@@ -83,6 +84,8 @@ def read_all(
     for path in paths:
         if path.is_dir():
             arrivals += _in_folder(path, order, redactor, watched)
+        elif _tells_by_name(path, order):
+            arrivals += _together((path,), order, redactor)
         else:
             arrivals += read(path, order, redactor)
     runs = [one for one in arrivals if not isinstance(one, Left)]
@@ -117,6 +120,16 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
     with _limited(path):
         benchmark, reader = _reader_of(data, path, order.tool)
         return [*Import(benchmark, reader, {path.name: data}, (path,), order).arrivals(redactor)]
+
+
+def _tells_by_name(path: Path, order: Order) -> bool:
+    """Say whether a tool's own name says what a file is, and no setting does instead."""
+    given = frozenset(order.settings or ())
+    telling = any(
+        bundle.telling and bundle.telling.search(path.name) and given <= helps(bundle.asks).keys()
+        for _, bundle in forms().bundles
+    )
+    return telling and not order.tool and path.is_file() and _are_known((path,))
 
 
 def _are_known(paths: Sequence[Path]) -> bool:

@@ -136,7 +136,7 @@ def read_one(data: bytes, asks: LogAsks) -> tuple[Reading, ...]:
     """Return the run that one log is of; its kind is the user's to say."""
     kind = HISTOGRAM if is_histogram(data) else asks.kind
     if kind is None:
-        fix = f"one of {', '.join(METRICS)}; or add --together: then fio's own name of it tells"
+        fix = f"one of {', '.join(METRICS)}; or give it alone by fio's own name, x_bw.1.log"
         raise SitegenError("a log does not say what it counts", where="--set kind", fix=fix)
     return (_alone([read_log(f"fio_{kind}.log", data)], asks),)
 
@@ -430,5 +430,8 @@ def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:
     return bool(first) and all(len(row) <= _MOST_LINE and pattern.fullmatch(row) for row in first)
 
 
-BUNDLE = Bundle("fio-logs", "fio's logs over time, with its result or alone", knows, read, LogsAsks)
+BUNDLE = Bundle(
+    "fio-logs", "fio's logs over time, with its result or alone", knows, read, LogsAsks,
+    telling=_NAME,
+)  # fmt: skip
 READER = Reader("fio-log", "one log of fio's over time", is_log, read_one, LogAsks, text=True)

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from collectors.fio.readers import logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
+from sitegen.intake import files as intake
+from sitegen.intake.run import Order
 from sitegen.model import Doubt, Sample
+from sitegen.redact import Redactor
 from tests.collectors.fio.readers.recorded import RAW, one
 
 KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
@@ -120,6 +124,20 @@ def test_a_single_log_needs_its_kind() -> None:
     assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
 
 
+def test_a_log_alone_is_told_by_the_name_that_fio_gave_it(tmp_path: Path) -> None:
+    path = tmp_path / "nightly_bw.1.log"
+    path.write_bytes((RAW / "log_bw.1.log").read_bytes())
+    for settings in ({}, {"iodepth": "32"}):
+        [one], _ = intake.read_all([path], Order("vm", settings=settings), Redactor())
+        assert {m.metric for m in one.run.measurements} == {"fio.bandwidth"}
+        assert {m.workload for m in one.run.measurements} == {"nightly"}
+    other = path.rename(tmp_path / "nightly.log")
+    with pytest.raises(SitegenError, match="does not say what it counts"):
+        intake.read_all([other], Order("vm"), Redactor())
+    [one], _ = intake.read_all([other], Order("vm", settings={"kind": "iops"}), Redactor())
+    assert {m.metric for m in one.run.measurements} == {"fio.iops"}
+
+
 def test_four_columns_leave_the_unit_of_latency_open() -> None:
     log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
     with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
@@ -195,7 +213,7 @@ def test_a_single_log_is_told_by_its_name_in_a_bundle() -> None:
     data = (RAW / "log_bw.1.log").read_bytes()
     for name, metric in (("x_bw.1.log", "bandwidth"), ("run_iops.log", "iops")):
         assert {m.metric for m in together({name: data}).measurements} == {f"fio.{metric}"}
-    with pytest.raises(SitegenError, match="add --together: then fio's own name of it tells"):
+    with pytest.raises(SitegenError, match="give it alone by fio's own name"):
         logs.READER.runs(data, {})
 
 
