@@ -54,6 +54,14 @@ _OF_ONE = frozenset(
         *("fsync", "fdatasync", "rate", "rate_iops"),
     }
 )
+#: What changes a figure and tells no series from another, with what fio does unless told.
+_FLAGS = frozenset({"time_based", "norandommap", "refill_buffers", "zero_buffers", "invalidate"})
+_NUMBERS = ("runtime", "ramp_time", "sync", "thinktime", "buffer_compress_percentage")
+_HOW = {
+    **dict.fromkeys((*_FLAGS, *_NUMBERS), "0"),
+    "invalidate": "1",
+    "random_distribution": "random",
+}
 #: With these a job moves data in directions that its rw does not have.
 _ALSO = frozenset({"verify", "trim_percentage"})
 _MOST_JOBS, _NAMED_AT_ONCE = 20_000, 6
@@ -294,6 +302,22 @@ def kept_options(workload: Workload) -> str:
         for key, value in sorted(workload.options.items())
         if key not in _PLACES and not re.search(r"[/\\@:]", value)
     )[:500]
+
+
+def conditions(workload: Workload) -> dict[str, str]:
+    """Return how a workload ran where that is not as fio does it unless told, by the option."""
+    options = workload.options
+    stated = {
+        key: value.removesuffix("s") or ("1" if key in _FLAGS else "")
+        for key, value in options.items()
+        if key in _HOW
+    }
+    found = {key: value for key, value in stated.items() if value not in ("", _HOW[key])}
+    return {**found, "target": "block device"} if _is_raw(options) else found
+
+
+def _is_raw(options: Mapping[str, str]) -> bool:
+    return any(name.startswith("/dev/") for name in options.get("filename", "").split(":"))
 
 
 def _alike(job: Job) -> tuple[object, ...]:

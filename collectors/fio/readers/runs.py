@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from collectors.fio import jobs, load
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
-from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
+from collectors.fio.workloads import Workload, conditions, direct_of, kept_options, workloads
 from sitegen.collect import Reading, Recorder, Series
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -127,6 +127,8 @@ class Run:
         if before is not None and before.value != text:
             text = "differ from one report to the next"
         self.recorder.parameter(name, text or None, Comparability.IGNORED)
+        for option, value in conditions(workload).items():
+            self.recorder.said(option, value, workload.name)
         if steady := {job.steady for job in workload.jobs if job.steady is not None}:
             state = "attained" if all(steady) else "not attained"
             self.recorder.parameter(f"steadystate.{workload.name}", state, Comparability.IGNORED)

@@ -93,6 +93,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     burstiness: Number | None = None
     max_concurrency: Whole | None = None
     ramp_up_strategy: Text | None = None
+    use_beam_search: bool | None = None
+    best_of: Whole | None = None
     request_throughput: Number | None = None
     output_throughput: Number | None = None
     total_token_throughput: Number | None = None
@@ -269,6 +271,8 @@ def _series(
         recorder.parameter("burstiness", f"{result.burstiness:g}")
     recorder.parameter("tokenizer", outputs.model_name(result.tokenizer_id), Comparability.CAVEAT)
     recorder.parameter("ramp_up", result.ramp_up_strategy or None)
+    recorder.parameter("beam_search", "true" if result.use_beam_search else None)
+    recorder.parameter("best_of", result.best_of if (result.best_of or 1) > 1 else None)
     lengths = {name: _length(result, good, asks, name) for name in LENGTHS}
     pairs = outputs.about(
         asks,

@@ -82,6 +82,27 @@ def test_direct_io_is_a_parameter_of_series_where_it_differs() -> None:
     assert "direct" not in {p.name for p in reading.parameters}
 
 
+def test_how_a_job_ran_is_named_where_it_is_not_as_fio_does_it_unless_told() -> None:
+    usual = {"runtime": "0", "invalidate": "1", "random_distribution": "random"}
+    other = {"runtime": "60s", "invalidate": "0", "norandommap": "", "filename": "/dev/nvme0n1"}
+
+    def conditions(options: dict[str, str]) -> dict[str, str]:
+        def edit(content: Any) -> None:  # noqa: ANN401
+            content["global options"] |= options
+
+        told = edited("latency.out", edit).parameters
+        names = {*usual, *other, "target"}
+        return {
+            each.name: each.value
+            for each in told
+            if each.name in names and each.comparability == Comparability.CAVEAT
+        }
+
+    assert conditions(usual) == {}
+    expected = {"runtime": "60", "invalidate": "0", "norandommap": "1", "target": "block device"}
+    assert conditions(other) == expected
+
+
 def test_jobs_of_the_same_options_are_one_workload_of_the_longest_runtime() -> None:
     reading = imported("numjobs.json")
     sides = [job["read"] for job in document(RAW / "numjobs.json")["jobs"]]

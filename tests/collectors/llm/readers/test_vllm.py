@@ -121,6 +121,9 @@ def test_an_old_file_has_a_colon_in_a_key_and_counts_no_failures() -> None:
     assert goodput.value == raw["request_goodput:"]
     assert dict(goodput.params)["slo"] == "ttft=2s,tpot=100ms"
     assert parameters(reading)["api"] == "openai-chat"
+    assert not {"beam_search", "best_of"} & parameters(reading).keys()
+    beams = read(SERVE, raw | {"use_beam_search": True, "best_of": 4})
+    assert {"beam_search": "true", "best_of": "4"}.items() <= parameters(beams).items()
     # Without start times the distribution is kept and the order is not.
     assert {each.kind for each in reading.samples} == {"histogram"}
     with pytest.raises(SitegenError, match="num_prompts: 5 requests completed of 3"):
