@@ -92,6 +92,9 @@ def values_at(
         return tuple(values)
     nested = []
     for places in groups(origins, level):
+        if len(places) == 1:
+            nested.append(values[places[0]])
+            continue
         inner = values_at(
             Level.SESSION if level == Level.BOOT and _has_sessions(origins) else Level.RUN,
             tuple(origins[place] for place in places),
@@ -177,14 +180,15 @@ def _turns(
     return tuple(turns)
 
 
-def _moments(level: Level, origins: tuple[Origin, ...]) -> list[float | None]:
+@lru_cache(maxsize=4096)
+def _moments(level: Level, origins: tuple[Origin, ...]) -> tuple[float | None, ...]:
     """Return when each value of a level was begun, None where that is not known."""
     began = []
     for places in groups(origins, level):
         times = [origins[place].at for place in places]
         known = [time for time in times if time is not None]
         began.append(min(known) if len(known) == len(times) else None)
-    return began
+    return tuple(began)
 
 
 @lru_cache(maxsize=4096)
@@ -203,7 +207,8 @@ def gap_s(side: tuple[Origin, ...], baseline: tuple[Origin, ...]) -> float | Non
     return max(begin - end, first - last, 0.0)
 
 
-def trend(values: Sequence[float], level: Level, origins: tuple[Origin, ...]) -> str:
+@lru_cache(maxsize=4096)
+def trend(values: tuple[float, ...], level: Level, origins: tuple[Origin, ...]) -> str:
     """Return how values move with time more than chance lets them, in words, or nothing.
 
     Two tests from `FOR_TREND` values on, in the order of time: the slope of a straight line

@@ -111,5 +111,5 @@ def test_a_trend_is_one_in_the_order_of_time_whatever_order_the_values_have() ->
     shuffled = tuple(
         Origin(f"{n}", f"{n}", f"{n}", float(at)) for n, at in enumerate((3, 1, 4, 0, 2))
     )
-    assert trend([3.0, 1.1, 4.0, 0.0, 2.0], Level.BOOT, shuffled) == "rise"
-    assert trend([3.0, 1.1, 4.0, 0.0, 2.0], Level.BOOT, taken(FIVE)) == ""
+    assert trend((3.0, 1.1, 4.0, 0.0, 2.0), Level.BOOT, shuffled) == "rise"
+    assert trend((3.0, 1.1, 4.0, 0.0, 2.0), Level.BOOT, taken(FIVE)) == ""
