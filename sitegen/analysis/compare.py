@@ -205,12 +205,21 @@ class Analysis(Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     definitions: Mapping[str, MetricDefinition]
     _by_benchmark: Mapping[str, tuple[Cell, ...]]
-    #: What pages made once of runs that measured the same, by what they measured.
+    #: What is found out, or made for pages, once: by what it is of.
     plans: dict[object, Any] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> tuple[Cell, ...]:
         """Return the cells of a benchmark, by series and environment."""
         return self._by_benchmark.get(benchmark, ())
+
+    def setup(self, benchmark: str, label: str) -> Setup:
+        """Return how the runs of an environment were taken, found out once."""
+        made: Setup | None = self.plans.get((Setup, benchmark, label))
+        if made is None:
+            runs = self.selections[benchmark, label].runs
+            made = Setup.of(runs, self.config.environment(label))
+            self.plans[Setup, benchmark, label] = made
+        return made
 
     def paired(self, benchmark: str) -> bool:
         """Say whether an environment of a benchmark and its baseline have a series in common."""
@@ -239,13 +248,11 @@ class Analysis(Struct, frozen=True):
 
     def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
         """Return what the runs of two environments differ in, the telling ones first."""
-        sides = [self.selections.get((benchmark, name)) for name in (label, baseline)]
-        setups = [
-            Setup.of(one.runs, self.config.environment(name))
-            for name, one in zip((label, baseline), sides, strict=True)
-            if one and one.runs
-        ]
-        return differences(*setups) if len(setups) == len(sides) else ()
+        both = (label, baseline)
+        sides = [self.selections.get((benchmark, name)) for name in both]
+        if not all(one and one.runs for one in sides):
+            return ()
+        return differences(*(self.setup(benchmark, name) for name in both))
 
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""
@@ -338,7 +345,7 @@ def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
     config = analysis.config
     ours, theirs = (analysis.selections[benchmark, name].runs for name in (label, base))
     newest = [ours[-1], theirs[-1]]
-    setups = Setup.of(ours, config.environment(label)), Setup.of(theirs, config.environment(base))
+    setups = analysis.setup(benchmark, label), analysis.setup(benchmark, base)
     reasons = refused(config, label, base), unlike(*setups)
     doubts = caveats.applying("setups", machines(*setups)[1], unrecorded(*setups))
     doubts += caveats.applying("pair", *newest)

@@ -163,7 +163,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
             continue
         _, name, hue, role = words.platform(analysis.config, label)
         runs = selection.runs
-        setup = Setup.of(runs, analysis.config.environment(label))
+        setup = analysis.setup(benchmark, label)
         cited = setup.provenance == Provenance.CITED
         about = f"{role}, {words.count(len(runs), 'cited run' if cited else 'run')}"
         cells = tuple(catalogue.numbers(cell) if cell else None for cell in row)
