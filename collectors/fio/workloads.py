@@ -57,7 +57,7 @@ _OF_ONE = frozenset(
 #: What changes a figure and tells no series from another, with what fio does unless told.
 _FLAGS = frozenset({"time_based", "norandommap", "refill_buffers", "zero_buffers", "invalidate"})
 _NUMBERS = ("runtime", "ramp_time", "sync", "thinktime", "buffer_compress_percentage")
-_HOW = {
+_USUAL = {
     **dict.fromkeys((*_FLAGS, *_NUMBERS), "0"),
     "invalidate": "1",
     "random_distribution": "random",
@@ -310,9 +310,9 @@ def conditions(workload: Workload) -> dict[str, str]:
     stated = {
         key: value.removesuffix("s") or ("1" if key in _FLAGS else "")
         for key, value in options.items()
-        if key in _HOW
+        if key in _USUAL
     }
-    found = {key: value for key, value in stated.items() if value not in ("", _HOW[key])}
+    found = {key: value for key, value in stated.items() if value not in ("", _USUAL[key])}
     return {**found, "target": "block device"} if _is_raw(options) else found
 
 

@@ -173,11 +173,11 @@ class Bundle(_Form[Mapping[str, bytes]], frozen=True):
     """Several files that are one measurement: the processes of one load, a report and its logs.
 
     They come by name. Names tell the files apart and nothing else, but where one file itself
-    names another, or where a tool's own name, ``telling``, is all that says what a file is: one
-    that the user gives alone is then a bundle by itself.
+    names another, or where only the name that a tool gives a file says what it holds: one whose
+    name has ``file_name``, given alone, is a bundle by itself.
     """
 
-    telling: re.Pattern[str] | None = None
+    file_name: re.Pattern[str] | None = None
 
 
 class Collector(Protocol):

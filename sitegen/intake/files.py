@@ -125,11 +125,11 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
 def _tells_by_name(path: Path, order: Order) -> bool:
     """Say whether a tool's own name says what a file is, and no setting does instead."""
     given = frozenset(order.settings or ())
-    telling = any(
-        bundle.telling and bundle.telling.search(path.name) and given <= helps(bundle.asks).keys()
-        for _, bundle in forms().bundles
+    named = any(
+        one.file_name and one.file_name.search(path.name) and given <= helps(one.asks).keys()
+        for _, one in forms().bundles
     )
-    return telling and not order.tool and path.is_file() and _are_known((path,))
+    return named and not order.tool and path.is_file() and _are_known((path,))
 
 
 def _are_known(paths: Sequence[Path]) -> bool:

@@ -195,7 +195,7 @@ def _check(reading: Reading) -> None:
         checked.add(row.params)
         if row.value is not None and not is_quantity(row.value):
             raise SitegenError(f"{row.metric} is {row.value:g}, which no quantity is")
-    if not all(is_quantity(number) for number in {n for s in reading.samples for n in (s.x, s.y)}):
+    if not all(map(is_quantity, {n for s in reading.samples for n in (s.x, s.y)})):
         raise SitegenError("a sample is not a finite number")
     check_samples(reading.samples)
     for definition in reading.definitions:

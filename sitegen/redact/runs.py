@@ -36,7 +36,7 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
     done = replace(
         run,
         measurements=tuple(map(clean.measurement, run.measurements)),
-        samples=tuple(map(clean.sample, run.samples)),
+        samples=clean.samples(run.samples),
         # What looks like an address is none in a version.
         tool=tool and clean.record(tool, "name", "path", version="version"),
         parameters=tuple(clean.record(each, "name", value=each.name) for each in run.parameters),
@@ -79,12 +79,17 @@ class _Clean:
             return row
         return row._replace(params=params, workload=workload, printed=printed, unit=unit)
 
-    def sample(self, row: Sample) -> Sample:
-        """Return a sample as it may be written."""
-        params, workload = self.params(row.params), self.label(row.workload)
-        if (params, workload) == (row.params, row.workload):
-            return row
-        return row._replace(params=params, workload=workload)
+    def samples(self, rows: tuple[Sample, ...]) -> tuple[Sample, ...]:
+        """Return samples as they may be written; of very many, few series are different."""
+        series = dict.fromkeys((row.workload, row.params) for row in rows)
+        clean = {one: (self.label(one[0]), self.params(one[1])) for one in series}
+        if all(one == other for one, other in clean.items()):
+            return rows
+        return tuple(
+            row._replace(workload=workload, params=params)
+            for row in rows
+            for workload, params in [clean[row.workload, row.params]]
+        )
 
     def step(self, step: StepRecord) -> StepRecord:
         """Return a step as it may be written."""

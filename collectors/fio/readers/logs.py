@@ -432,6 +432,6 @@ def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:
 
 BUNDLE = Bundle(
     "fio-logs", "fio's logs over time, with its result or alone", knows, read, LogsAsks,
-    telling=_NAME,
+    file_name=_NAME,
 )  # fmt: skip
 READER = Reader("fio-log", "one log of fio's over time", is_log, read_one, LogAsks, text=True)
