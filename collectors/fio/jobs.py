@@ -28,6 +28,8 @@ LATENCIES = {
 ROUNDED = 0.0005
 #: What fio prints before the report of an engine that does one I/O at a time.
 CAPPED = "queue depth will be capped"
+#: Disks of a report that are looked at.
+MOST_DISKS = 64
 # Ramp and metadata make a device move more than fio counts; less means a cache answered.
 _LEAST_DEVICE_SHARE = 0.9
 # Jobs that measured for different lengths did not load the disk alike.

@@ -205,8 +205,9 @@ class Analysis(Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     definitions: Mapping[str, MetricDefinition]
     _by_benchmark: Mapping[str, tuple[Cell, ...]]
-    #: What is found out, or made for pages, once: by what it is of.
+    #: What pages made once of runs that measured the same, by what they measured.
     plans: dict[object, Any] = field(default_factory=dict)
+    _setups: dict[tuple[str, str], Setup] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> tuple[Cell, ...]:
         """Return the cells of a benchmark, by series and environment."""
@@ -214,12 +215,10 @@ class Analysis(Struct, frozen=True):
 
     def setup(self, benchmark: str, label: str) -> Setup:
         """Return how the runs of an environment were taken, found out once."""
-        made: Setup | None = self.plans.get((Setup, benchmark, label))
-        if made is None:
+        if (benchmark, label) not in self._setups:
             runs = self.selections[benchmark, label].runs
-            made = Setup.of(runs, self.config.environment(label))
-            self.plans[Setup, benchmark, label] = made
-        return made
+            self._setups[benchmark, label] = Setup.of(runs, self.config.environment(label))
+        return self._setups[benchmark, label]
 
     def paired(self, benchmark: str) -> bool:
         """Say whether an environment of a benchmark and its baseline have a series in common."""

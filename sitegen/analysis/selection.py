@@ -202,7 +202,7 @@ def _signature(run: AnyRun) -> _Signature:
 
 def _largest(runs: Sequence[AnyRun]) -> _Signature:
     """Return what most runs have in common, of equally many the newest."""
-    numbers = Counter([tuple(_signature(run).items()) for run in reversed(runs)])
+    numbers = Counter(frozenset(_signature(run).items()) for run in reversed(runs))
     [(most, _)] = numbers.most_common(1)
     return dict(most)
 

@@ -98,7 +98,7 @@ def has(params: Mapping[str, str], pattern: Params) -> bool:
 
 
 class Headline(SeriesPattern, frozen=True):
-    """A series that verdicts are given for; of several the smallest ``first``, or the largest.
+    """Series that readers ask for; of several the smallest ``first`` gets a word, or the largest.
 
     ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
     that may be quoted speaks for its family.
@@ -284,9 +284,11 @@ class Rule(Struct, frozen=True):
     at a run of each side (`pair`), at what else their machines differ in (`setups`: facts, whether
     one is not recorded), at the days between two sides that do not overlap, and from which on they
     are far apart (`gap`), at how the values of a side move with time (`moves`: what, how), at what
-    stands beside the figures of a metric on both sides (`amounts`), at the sizes of their proofs in bytes (`sizes`), at a figure
-    that outdoes that of its host (`outdone`: metric, factor, high end of the interval, host) or one
-    thread (`scaling`: threads, share of so many times it). ``kind`` is what a reader doubts by.
+    stands beside the figures of a metric on both sides (`amounts`: one that doubts says of the
+    least and the most of each what it would say of any two), at the sizes of their proofs in bytes
+    (`sizes`), at a figure that outdoes that of its host (`outdone`: metric, factor, high end of the
+    interval, host) or one thread (`scaling`: threads, share of so many times it). ``kind`` is what
+    a reader doubts by.
     ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
     others. On the baseline of a comparison a rule speaks as ``as_baseline``; unless it is named, as
     itself.

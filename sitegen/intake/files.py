@@ -105,8 +105,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
             raise SitegenError(message, where=str(path), fix="leave --env out")
         with _limited(path):
             return [*packs.read(path)]
-    beside = path.with_suffix(_COMMANDS)
-    if not order.tool and beside.is_file() and beside != path and _are_known((path, beside)):
+    if beside := _commands_of(path, order):
         return [*_together((path, beside), order, redactor)]
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
@@ -122,8 +121,20 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
         return [*Import(benchmark, reader, {path.name: data}, (path,), order).arrivals(redactor)]
 
 
+def _commands_of(path: Path, order: Order) -> Path | None:
+    """Return the file that tells the command of a result, where one stands beside it."""
+    beside = path.with_suffix(_COMMANDS)
+    if order.tool or beside == path or not beside.is_file():
+        return None
+    return beside if _are_known((path, beside)) else None
+
+
 def _tells_by_name(path: Path, order: Order) -> bool:
-    """Say whether a tool's own name says what a file is, and no setting does instead."""
+    """Say whether a tool's own name says what a file is, and no setting does instead.
+
+    Asked of a file that is given by itself: in a folder its result stands beside a log, and
+    would be there twice.
+    """
     given = frozenset(order.settings or ())
     named = any(
         one.file_name and one.file_name.search(path.name) and given <= helps(one.asks).keys()
@@ -208,8 +219,8 @@ def _in_folder(
             remarked[run].append(path)
         elif remarked.keys().isdisjoint(path.parents) and not path.is_dir():
             loose.append(path)
-    told = {path.with_suffix("") for path in loose if path.suffix != _COMMANDS}
-    loose = [p for p in loose if p.suffix != _COMMANDS or p.with_suffix("") not in told]
+    told = {beside for path in loose if (beside := _commands_of(path, order))}
+    loose = [path for path in loose if path not in told]
     for place in sorted(remarked):
         try:
             with _limited(place):

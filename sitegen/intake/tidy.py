@@ -69,9 +69,6 @@ class _Key(NamedTuple):
     boot: str = ""
 
 
-_LATER = _Key._fields.index("run_id")
-
-
 def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
     """Return the publications in a CSV (id, title, authors, edition, address, published)."""
     return {
@@ -171,8 +168,9 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
         message = f"nothing dates the run of {key.benchmark} in {key.environment}"
         fix = "add a column started_at, a sources file with `published`, or --date"
         raise SitegenError(message, fix=fix)
-    named = [name for name in key[_LATER:] if name]
-    parts = [*key[:5], rows, *named]
+    # One name may be that of a session and of a boot.
+    boot = f"boot {key.boot}" if key.boot else ""
+    parts = [*key[:5], rows, *filter(None, (key.run_id, key.session, boot))]
     content = json.dumps(parts, sort_keys=True)
     printed_in, _ = sources.get(key.source, (Source(key.source), ""))
     origin = key.origin if key.origin != key.source else ""

@@ -222,6 +222,18 @@ def test_a_parameter_that_need_not_match_leaves_no_run_out(kind: Comparability) 
     assert len(chosen(runs).runs) == 2
 
 
+def test_the_order_of_parameters_parts_no_runs() -> None:
+    must = Comparability.MUST_MATCH
+    size, mode = Parameter("size", "1", must), Parameter("mode", "x", must)
+    other = (Parameter("size", "2", must), mode)
+    orders = [(size, mode), (mode, size), (size, mode), other, other]
+    runs = [
+        a_run("cvm", 1.0, day=f"2025-03-0{n}", parameters=order)
+        for n, order in enumerate(orders, 1)
+    ]
+    assert chosen(runs).runs == tuple(runs[:3])
+
+
 # What is compared with what.
 
 

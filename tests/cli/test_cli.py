@@ -390,3 +390,8 @@ def test_the_command_that_lies_beside_a_result_is_read_with_it(tmp_path: Path) -
     archive = Archive(tmp_path / "archive")
     models = [dict(archive.read(e).measurements[0].params).get("model") for e in archive.scan()]
     assert set(models) == {None, "acme/demo-8b"}
+    for name in ("other.json", "other.commands"):
+        (folder / name).write_text("{}")
+    found = run("import", str(folder), *there)
+    assert found.output.endswith("2 files not taken\n")
+    assert "other.commands" in found.output

@@ -14,7 +14,16 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, STATISTICS, Latency, Report, Side
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    MIXED,
+    MOST_DISKS,
+    STATISTICS,
+    Latency,
+    Report,
+    Side,
+)
 from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, Run, holds
 from collectors.fio.workloads import Asks
@@ -34,7 +43,7 @@ _TABLE_SIZE, _MOST_DIGITS = "FIO_IO_U_PLAT_NR", 4
 _NEAR = 0.05  # of two rounded figures of one quantity
 _LONGEST, _SCALARS = 201, (str, int, float)
 _LONGEST_S = 1e8
-_DEEPEST, _MOST_DISKS = 16, 64
+_DEEPEST = 16
 _EVERYONE = "All clients"
 #: What two reports' times may differ by: of whole seconds, and of exact ones.
 _APART_S, _STILL_S = 1.1, 0.2
@@ -205,7 +214,7 @@ class _Document(Struct):
         started = begun if begun > jobs.EARLIEST else (ended or 0.0) - (duration or 0.0)
         # The first disk is the device of the file, the rest lie below it.
         disk = self.disk_util[0] if self.disk_util else {}
-        names = [str(each.get("name", "")) for each in (self.disk_util or [])[:_MOST_DISKS]]
+        names = [str(each.get("name", "")) for each in (self.disk_util or [])[:MOST_DISKS]]
         sectors = {side: disk.get(f"{side}_sectors") for side in DIRECTIONS}
         return Report(
             version=self.version.removeprefix("fio-")[:40] or "unknown",

@@ -17,13 +17,6 @@ from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, pa
 #: What fio's JSON, and its text, cannot be without.
 JSON_SIGN, TEXT_SIGN = b'"fio version"', b"(groupid="
 _STOPPED = re.compile(r"(?m)^fio: terminating on signal (\d{1,3})")
-#: Engines that keep many I/Os in flight: the others do one at a time, whatever the depth.
-_ASYNCHRONOUS = frozenset(
-    {
-        *("libaio", "io_uring", "io_uring_cmd", "posixaio", "windowsaio", "solarisaio", "rbd"),
-        *("rados", "libiscsi", "nbd", "guasi", "sg", "gfapi_async", "http", "xnvme", "nvme"),
-    }
-)
 _NATIVES = {
     "fio.iops value": "iops (total_ios / runtime)",
     "fio.iops mean": "iops_mean",
@@ -186,7 +179,7 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
         return
     count = workload.jobs_per_entry * len(workload.good)
     sentence = load.not_reached(workload.good, depth, count, engine)
-    if not sentence and CAPPED in chatter and depth > 1 and engine not in _ASYNCHRONOUS:
+    if not sentence and CAPPED in chatter and depth > 1 and engine in {"", *load.ONE_AT_A_TIME}:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
     if sentence:
         yield Doubt.NOT_REACHED, sentence, True

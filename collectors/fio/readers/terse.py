@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 
 from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    MOST_DISKS,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+)
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
@@ -27,7 +36,7 @@ _DECIMAL = re.compile(r"\d{1,18}(?:\.\d{1,9})?")
 _LAYOUTS = {3: (41, DIRECTIONS[:2]), 4: (41, DIRECTIONS), 5: (47, DIRECTIONS)}
 _FIRST, _AFTER = 5, 34
 _MICRO, _MILLI, _KIB = 1e6, 1000, 1024
-_STEP, _MOST_DISKS = 1.05, 64
+_STEP = 1.05
 _LEVELS = ("1", "2", "4", "8", "16", "32", "64")
 
 
@@ -102,7 +111,7 @@ def _names(disks: str) -> tuple[str, ...]:
     """Return the names of the disks: what stands there and is no number."""
     fields = disks.split(";")
     names = (field for field in fields if field and not _DECIMAL.fullmatch(field.rstrip("%")))
-    return tuple(islice(names, _MOST_DISKS))
+    return tuple(islice(names, MOST_DISKS))
 
 
 def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:

@@ -15,7 +15,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from collectors.fio import jobs, load
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    MOST_DISKS,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+)
 from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
@@ -56,7 +65,7 @@ _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
-_MOST_DISKS, _MOST_LINES = 64, 10_000
+_MOST_LINES = 10_000
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
 #: What sizes that are no power of two are a multiple of.
 _PAGE, _ROUND = 4096, 1000
@@ -118,7 +127,7 @@ class Printout(Struct):
             tuple(self._marked(finished)),
             self.text,
             started_at=jobs.stamp(min(times, default=None)),
-            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:_MOST_DISKS] or self.disks,
+            disks=tuple(dict.fromkeys(_DISK.findall(self.text)))[:MOST_DISKS] or self.disks,
             hosts=self.hosts,
             notes=(_UNZONED,) if times else (),
         )
@@ -193,7 +202,7 @@ def _printouts(data: bytes) -> list[Printout]:
     devices = set(_DEVICE.findall(text))
     named = load.devices(devices.pop()) if len(devices) == 1 else ()
     for printout in printouts:
-        printout.hosts, printout.disks = hosts[:_MOST_DISKS], named
+        printout.hosts, printout.disks = hosts[:MOST_DISKS], named
     return printouts
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
@@ -28,7 +29,7 @@ _QUOTED_LINE = re.compile(
 )
 _QUOTE = re.compile(r'\\.|"')
 _ESCAPED = re.compile(r"\\([_*`~\[\]()])")
-#: As the import tells a JSON document, and a list of lines.
+#: A JSON document, or a list of lines.
 _DOCUMENT = re.compile(rb"\s*(?:\{|\[\s*[\[{\"])")
 #: What tells in a log from where each of its lines came.
 _SOURCES = frozenset(
@@ -37,7 +38,8 @@ _SOURCES = frozenset(
         *("hostname", "_hostname", "stream_name", "logstream", "instance"),
     }
 )
-_TEXT, _JSON, _IN_STRING = "(groupid=", '"fio version"', r"\"fio version\""
+_TEXT, _JSON = TEXT_SIGN.decode(), JSON_SIGN.decode()
+_IN_STRING = _JSON.replace('"', r"\"")
 _MOST_SHOWN, _DEEPEST = 60, 40
 
 

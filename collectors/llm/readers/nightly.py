@@ -47,7 +47,7 @@ _TOTALS = {"Total input tokens": "llm.input_tokens", "Total output tokens": "llm
 _TIME = re.compile(
     r"(Mean|Median|STD|P\d{1,2}(?:\.\d{1,4})?)(?: (TTFT|TPOT|ITL|E2EL|latency))?(?: \((ms|s)\))?"
 )
-_LATENCY, _KIND = "latency", re.compile(r"(latency|throughput|serving)_")
+_LATENCY = "latency"
 _MODEL = re.compile(r"(?:latency|throughput|serving)_(.+?)_(?:tp|pp|TP)\d")
 _QPS = re.compile(r"_qps_(\d{1,9}(?:\.\d{1,9})?|inf)(?:_|$)")
 _UNITS = {"ms": 1e3, "s": 1.0}
