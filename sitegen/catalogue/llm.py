@@ -78,7 +78,7 @@ def _client_late(figure: tool.Figure) -> str:
     timed = figure.value
     if figure.metric == "llm.tpot":
         timed = beside.get("decode", timed)
-    late = f"Late by {lag * 1e3:.1f} ms, in {timed * 1e3:.3g} ms."
+    late = f"Late by {lag * 1e3:.1f} ms, where {timed * 1e3:.3g} ms were timed."
     return late if lag > _CLIENT_LAG * timed else ""
 
 
