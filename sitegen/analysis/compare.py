@@ -31,7 +31,7 @@ from sitegen.analysis.replicates import Replication, replication
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.analysis.stats import DECIDED, Estimate, Interval, Summary, Tally, Tested, Word
-from sitegen.catalogue.families import headlines_of
+from sitegen.catalogue.families import worded_series
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.rules import limits_of
 from sitegen.catalogue.tool import Headline, Limits, SeriesPattern
@@ -354,7 +354,7 @@ def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
 def worded(benchmark: str, pairs: Sequence[Comparison]) -> list[Comparison]:
     """Return the comparisons with headlines chosen, and with the words of those."""
     able = [pair for pair in pairs if not pair.reason] or pairs
-    chosen = headlines_of(benchmark, (pair.series for pair in able))
+    chosen = worded_series(benchmark, (pair.series for pair in able))
     tested = {
         pair.series: pair.tested
         for pair in able

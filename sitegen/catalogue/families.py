@@ -22,7 +22,7 @@ def family(benchmark: str) -> Family:
     return FAMILIES.get(benchmark) or Family(benchmark, benchmark, f"What does {benchmark} show?")
 
 
-def headline_of(series: Series) -> Headline | None:
+def matching_headline(series: Series) -> Headline | None:
     """Return the headline that a series belongs to, or None."""
     headlines = family(series.benchmark).headlines
     return next((headline for headline in headlines if headline.matches(series)), None)
@@ -30,11 +30,11 @@ def headline_of(series: Series) -> Headline | None:
 
 def rank(series: Series) -> int:
     """Return the place of a series among the headlines of its benchmark; others come last."""
-    headlines, headline = family(series.benchmark).headlines, headline_of(series)
+    headlines, headline = family(series.benchmark).headlines, matching_headline(series)
     return headlines.index(headline) if headline else len(headlines)
 
 
-def headlines_of(benchmark: str, series: Iterable[Series]) -> dict[Series, Headline]:
+def worded_series(benchmark: str, series: Iterable[Series]) -> dict[Series, Headline]:
     """Return which of ``series`` get a word in one comparison: `MOST_HEADLINES` at the most.
 
     With each more, fewer differences could be found. Of every headline the series at the two ends
@@ -42,7 +42,7 @@ def headlines_of(benchmark: str, series: Iterable[Series]) -> dict[Series, Headl
     """
     groups: dict[Headline, list[Series]] = {}
     for one in sorted(series, key=natural):
-        if headline := headline_of(one):
+        if headline := matching_headline(one):
             groups.setdefault(headline, []).append(one)
     order = [one for one in family(benchmark).headlines if one in groups]
     rounds = zip_longest(*(_from_ends(groups[one], one.first) for one in order))

@@ -15,7 +15,7 @@ from sitegen.analysis.pairing import Pairing, Unpaired, pair, pair_values
 from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
-from sitegen.catalogue.families import headline_of, natural
+from sitegen.catalogue.families import matching_headline, natural
 from sitegen.catalogue.metrics import Better, Scale
 from sitegen.catalogue.units import significant
 from sitegen.cli.terminal import aligned, encoded
@@ -43,7 +43,9 @@ class Question(Struct, frozen=True):
         """Say whether it is about a series: one of its metrics, or a headline one."""
         if self.everything:
             return True
-        return series.metric in self.metrics if self.metrics else headline_of(series) is not None
+        return (
+            series.metric in self.metrics if self.metrics else matching_headline(series) is not None
+        )
 
     def asks(self, pair: Comparison) -> bool:
         """Say whether it is about a comparison; a gate asks for errors and counts of them too."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.catalogue.families import family, headline_of, rank
+from sitegen.catalogue.families import family, matching_headline, rank
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Headline, Rule
 from sitegen.catalogue.units import DisplayUnit
@@ -159,7 +159,7 @@ def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
         days |= {run.id: _day(run.started_at) for run in selection.runs if not run.undated}
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     for cell in analysis.of(benchmark):
-        headline = headline_of(cell.series)
+        headline = matching_headline(cell.series)
         if headline and cell.provenance != Provenance.CITED and cell.summary:
             groups.setdefault((headline, words.short(cell.series, common)), []).append(cell)
     for (headline, title), cells in sorted(groups.items(), key=lambda g: rank(g[1][0].series)):

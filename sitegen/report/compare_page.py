@@ -21,7 +21,7 @@ from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
 from sitegen.analysis.series import Cell, cells_of, mark_across
-from sitegen.catalogue.families import family, headline_of, headlines_of, natural
+from sitegen.catalogue.families import family, matching_headline, natural, worded_series
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
@@ -147,7 +147,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
     by_series = figures.shown(analysis, benchmark)
     ordered = sorted(
         by_series,
-        key=lambda s: (headline_of(s) is None, s.metric, s.statistic, natural(s)),
+        key=lambda s: (matching_headline(s) is None, s.metric, s.statistic, natural(s)),
     )
     for series in ordered:
         catalogue.add(series, by_series[series].values())
@@ -209,7 +209,7 @@ def scripts(
     common = words.background(benchmark, catalogue.series)
     title = family(benchmark).title
     told, texts = _told(catalogue, labelled)
-    leading = headlines_of(benchmark, catalogue.series).keys()
+    leading = worded_series(benchmark, catalogue.series).keys()
     shared = {
         "benchmark": benchmark,
         "title": title,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
-from sitegen.catalogue.families import family, headline_of, natural, rank
+from sitegen.catalogue.families import family, matching_headline, natural, rank
 from sitegen.charts.spec import Chart, Hue
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
@@ -200,7 +200,7 @@ def environment(
 def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headline]:
     """Yield the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
-    leading = [cell for cell in cells if headline_of(cell.series)] or cells
+    leading = [cell for cell in cells if matching_headline(cell.series)] or cells
     leading.sort(key=lambda one: (rank(one.series), one.series.metric, natural(one.series)))
     for cell in leading[:_MAX_HEADLINES]:
         metric, unit = analysis.metric(cell.series.metric), panels.unit_of(analysis, [cell])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sitegen.analysis.compare import Cell
 from sitegen.analysis.stats import Interval
-from sitegen.catalogue.families import family, headline_of
+from sitegen.catalogue.families import family, matching_headline
 from sitegen.catalogue.metrics import Metric
 from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
 from sitegen.catalogue.tool import Kind
@@ -59,7 +59,7 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
 @lru_cache(maxsize=65536)
 def title(series: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
-    headline = headline_of(series)
+    headline = matching_headline(series)
     if headline and headline.workload and series.benchmark == "fio":
         return headline.title
     words = params(series.params, skip)

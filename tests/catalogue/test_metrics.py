@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sitegen.archive import Archive
-from sitegen.catalogue.families import FAMILIES, family, headline_of
+from sitegen.catalogue.families import FAMILIES, family, matching_headline
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.tool import has
 from sitegen.catalogue.units import unit_for
@@ -89,7 +89,7 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
         params = tuple((key, "8" if value == "*" else value) for key, value in headline.params)
         workload = headline.workload or "any"
         series = Series(name, workload, headline.metric, headline.statistic, params)
-        assert headline_of(series) == headline
+        assert matching_headline(series) == headline
     for panel in shown.panels:
         assert panel.metric in METRICS
         assert panel.statistic in STATISTICS
@@ -103,7 +103,7 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
 
 def test_what_nobody_defines_goes_by_its_name_and_a_runs_own_by_its_definition() -> None:
     assert family("own").title == "own"
-    assert headline_of(Series("own", "w", "own.x", "value", ())) is None
+    assert matching_headline(Series("own", "w", "own.x", "value", ())) is None
     own = MetricDefinition("own.x", "Apples", "apples", "higher", "How many.")
     assert metric("own.x", [own]).better == Better.HIGHER
     assert metric("own.x", [MetricDefinition("own.x", "A", "a", "sideways")]).better == Better.NONE
