@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
 from sitegen.catalogue.tool import Figure, Rule
@@ -19,10 +20,20 @@ _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
 
 
 class Caveat(Struct, frozen=True):
-    """A rule that applies here, and what it saw."""
+    """A rule that applies here, and what it saw: in which ``runs``, where these are known."""
 
     rule: Rule
     sentence: str
+    runs: tuple[str, ...] = ()
+
+
+def merged(of_runs: Iterable[tuple[str, Iterable[Caveat]]]) -> list[Caveat]:
+    """Return caveats of single runs as those of all of them: each once, with its runs."""
+    found: dict[tuple[str, str], tuple[Caveat, list[str]]] = {}
+    for run, marks in of_runs:
+        for mark in marks:
+            found.setdefault((mark.rule.id, mark.sentence), (mark, []))[1].append(run)
+    return [replace(mark, runs=tuple(runs)) for mark, runs in found.values()]
 
 
 def caveat(rule_id: str, sentence: str = "") -> Caveat:

@@ -56,6 +56,7 @@ class Comparison(Struct, frozen=True):
     come from the ``estimate`` of the replicates that ``stands_on`` counts, where there are enough.
     A ``headline`` has a word, which holds together with those of all that it is ``among``.
     ``reason`` says why two cells are not comparable. ``against`` is the baseline's word: vm, metal.
+    ``whole`` is the same with the runs that a rule sets aside, where there are any.
     """
 
     series: Series
@@ -74,6 +75,12 @@ class Comparison(Struct, frozen=True):
     stands_on: Replication = _NOTHING
     headline: Headline | None = None
     among: int = 1
+    whole: Comparison | None = None
+
+    @property
+    def aside(self) -> tuple[tuple[Cell, Caveat], ...]:
+        """Why runs of a side are in none of its figures, the side's own first."""
+        return tuple((cell, one) for cell in (self.side, self.baseline) for one in cell.aside)
 
     @property
     def share(self) -> float | None:
@@ -396,6 +403,9 @@ def _compared(pair: Comparison, sides: _Sides, analysis: Analysis) -> Comparison
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
     pair = measured(pair, cells, analysis.config.apart_days)
+    if pair.aside:
+        side, base = (cell.whole or cell for cell in both)
+        pair = replace(pair, whole=_measured(replace(pair, side=side, baseline=base), cells))
     reason = declared or proof or beyond_quota(series, *limits) or apart
     reason = reason or crowded(series, *setups)
     pair = replace(pair, caveats=(*notes, *pair.caveats), reason=reason or pair.reason)

@@ -18,7 +18,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Damaged, library, quarantine, tables
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import AnyRun, Measurement, Params, Shape
+from sitegen.model import AnyRun, Measurement, Params, Series, Shape
 
 #: Of the columns; 2 since they have `started_at`.
 VERSION = 2
@@ -53,6 +53,14 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         for key, cell in analysis.cells.items()
     }
     selected = {run.id for selection in analysis.selections.values() for run in selection.runs}
+    # Of a run that is set aside in some workloads, its rows there have a mark of their own.
+    aside: dict[tuple[Series, str], str] = {
+        (key[0], run): f"{mark.rule.id} {marks[key]}".rstrip()
+        for key, cell in analysis.cells.items()
+        for mark in cell.aside
+        for run in mark.runs
+    }
+    alone = {run for _, run in aside}
     texts: dict[Shape, dict[str, Sequence[Any]]] = {}
     quoted: dict[tuple[Shape, str, str], list[str | None]] = {}
     for run in runs:
@@ -69,10 +77,10 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         identity = (run.id, run.environment, run.benchmark, provenance, source, dated)
         alike = dict(zip(_OF_RUN, identity, strict=True))
         if run.id in selected:
-            about = (shape, run.benchmark, run.environment)
+            about = (shape, run.benchmark, run.id if run.id in alone else run.environment)
             if about not in quoted:
                 by_place = {
-                    place: marks.get((series, run.environment))
+                    place: aside.get((series, run.id)) or marks.get((series, run.environment))
                     for series, places in shape.places(run.benchmark).items()
                     for place in places
                 }

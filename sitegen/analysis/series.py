@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -28,7 +28,8 @@ class Cell(Struct, frozen=True):
 
     ``repetitions`` are the values behind it, a tuple for each of its ``runs``; ``failed`` and
     ``suspect`` count the repetitions that are not in it; ``resolution`` is the step in which the
-    tool printed; ``beside`` are the figures of its workload that rules ask for, by name.
+    tool printed; ``beside`` are the figures of its workload that rules ask for, by name. Runs that
+    a rule sets ``aside`` are in none of this; ``whole`` is the same with them.
     """
 
     series: Series
@@ -43,6 +44,8 @@ class Cell(Struct, frozen=True):
     caveats: tuple[Caveat, ...] = ()
     resolution: float = 0.0
     beside: Mapping[str, float] = field(default_factory=dict)
+    aside: tuple[Caveat, ...] = ()
+    whole: Cell | None = None
 
     @property
     def doubt(self) -> str:
@@ -70,32 +73,98 @@ def cells_of(
     for block in _blocks(selection.runs):
         for series, places in block.shape.places(benchmark).items():
             rows.setdefault(series, []).append((block, places))
-    together = caveats.applying("runs", selection.runs)
-    of_run = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
-    of_runs: dict[tuple[str, ...], list[Caveat]] = {}
-    origin_of = {run.id: Origin.of(run) for run in selection.runs}
-    origins: dict[tuple[str, ...], tuple[Origin, ...]] = {}
-    steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
-    for run in selection.runs:
-        for step in run.conditions:
-            if step.repetition >= 0:
-                steps[run.id, step.workload].append(step)
-    side = _side_values(rows)
-    limits = list(dict.fromkeys(map(limits_of, selection.runs)))
-    busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
+    cells = _Cells(label, selection, tee, role, rows)
     for series, parts in rows.items():
-        runs = parts[0][0].runs if len(parts) == 1 else tuple(r for b, _ in parts for r in b.runs)
-        if runs not in of_runs:
-            of_runs[runs] = list(dict.fromkeys(c for run_id in runs for c in of_run[run_id]))
-            origins[runs] = tuple(origin_of[run_id] for run_id in runs)
-        # All series of a workload come from the same steps.
-        key = (series.workload, runs)
-        if key not in busy:
-            own_steps = [step for run in runs for step in steps[run, series.workload]]
-            busy[key] = caveats.applying("steps", own_steps)
-        yield _cell(
-            series, label, selection, origins[runs], parts, of_runs[runs], busy[key], side, limits
-        )
+        yield cells.cell(series, parts)
+
+
+class _Cells:
+    """Makes the cells of one environment; what several series share is found out once."""
+
+    def __init__(  # noqa: PLR0913 - what all cells of an environment are made from
+        self,
+        label: str,
+        selection: Selection,
+        tee: str,
+        role: str,
+        rows: Mapping[Series, _Rows],
+    ) -> None:
+        self.label, self.selection = label, selection
+        self.together = caveats.applying("runs", selection.runs)
+        self.of_run = {run.id: caveats.of_run(run, tee, role) for run in selection.runs}
+        self.of_runs: dict[tuple[str, ...], list[Caveat]] = {}
+        self.origin_of = {run.id: Origin.of(run) for run in selection.runs}
+        self.origins: dict[tuple[str, ...], tuple[Origin, ...]] = {}
+        self.steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
+        for run in selection.runs:
+            for step in run.conditions:
+                if step.repetition >= 0:
+                    self.steps[run.id, step.workload].append(step)
+        self.side = _side_values(rows)
+        self.limits = list(dict.fromkeys(map(limits_of, selection.runs)))
+        self.busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
+        self.without: dict[tuple[int, tuple[str, ...]], _Block] = {}
+
+    def cell(self, series: Series, parts: _Rows) -> Cell:
+        """Return a series of these rows, without the runs that a rule sets aside."""
+        runs = _runs_of(parts)
+        whole = self.cell_of(series, parts, runs)
+        busy = [one for one in self.of_steps(series.workload, runs) if one.rule.sets_aside]
+        gone = {run for one in busy for run in one.runs}
+        if not gone or 2 * len(gone) >= len(runs):
+            return whole
+        kept = [(self.kept(block, gone), places) for block, places in parts]
+        kept = [(block, places) for block, places in kept if block.runs]
+        cell = self.cell_of(series, kept, _runs_of(kept))
+        return replace(cell, aside=tuple(busy), whole=whole) if cell.summary else whole
+
+    def cell_of(self, series: Series, parts: _Rows, runs: tuple[str, ...]) -> Cell:
+        """Return a series of these rows, which are those of these runs."""
+        if runs not in self.of_runs:
+            own = caveats.merged((run, self.of_run[run]) for run in runs)
+            self.of_runs[runs] = [*own, *self.together]
+            self.origins[runs] = tuple(self.origin_of[run] for run in runs)
+        beside = self.side.get((series.workload, _without_direction(series.params)), {})
+        busy = self.of_steps(series.workload, runs)
+        return _cell(
+            series, self.label, self.selection, self.origins[runs], parts, self.of_runs[runs],
+            busy, beside, self.limits,
+        )  # fmt: skip
+
+    def of_steps(self, workload: str, runs: tuple[str, ...]) -> list[Caveat]:
+        """Return the caveats of the steps of a workload, from which all its series come."""
+        key = (workload, runs)
+        if key not in self.busy:
+            steps = {run: self.steps[run, workload] for run in runs}
+            found = caveats.applying("steps", [step for run in runs for step in steps[run]])
+            self.busy[key] = [
+                replace(
+                    mark,
+                    runs=tuple(
+                        run
+                        for run in runs
+                        if caveats.applying("steps", steps[run], rules=[mark.rule])
+                    ),
+                )
+                for mark in found
+            ]
+        return self.busy[key]
+
+    def kept(self, block: _Block, gone: Container[str]) -> _Block:
+        """Return a block without some of its runs."""
+        places = tuple(place for place, run in enumerate(block.runs) if run not in gone)
+        runs = tuple(block.runs[place] for place in places)
+        key = (id(block), runs)
+        if key not in self.without:
+            columns = [tuple([column[place] for place in places]) for column in block.columns]
+            self.without[key] = _Block(runs, block.shape, columns)
+        return self.without[key]
+
+
+def _runs_of(parts: _Rows) -> tuple[str, ...]:
+    if len(parts) == 1:
+        return parts[0][0].runs
+    return tuple(run for block, _ in parts for run in block.runs)
 
 
 def _blocks(runs: Sequence[AnyRun]) -> list[_Block]:
@@ -118,7 +187,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     rows: _Rows,
     of_runs: Sequence[Caveat],
     busy: Sequence[Caveat],
-    side: Mapping[tuple[str, Params], Mapping[str, float]],
+    beside: Mapping[str, float],
     limits: Sequence[Limits],
 ) -> Cell:
     run, runs = selection.runs[-1], tuple(origin.run for origin in origins)
@@ -128,6 +197,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     failed = suspect = total = 0
     values: list[tuple[float, ...]] = []
     doubtful: list[tuple[float, ...]] = []
+    lacking: list[str] = []
     printed = None
     for block, places in rows:
         total += len(places) * len(block.runs)
@@ -138,10 +208,13 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
             values += zip(columns[0])  # type: ignore[arg-type]
             doubtful += [()] * len(block.runs)
             continue
-        for numbers in zip(*columns, strict=True):
+        for name, numbers in zip(block.runs, zip(*columns, strict=True), strict=True):
             pairs = [*zip(numbers, marks, strict=True)]
-            failed += sum(mark == Status.FAILED or value is None for value, mark in pairs)
-            suspect += sum(mark == Status.SUSPECT for _, mark in pairs)
+            gone = [mark for value, mark in pairs if mark == Status.FAILED or value is None]
+            doubted = [mark for _, mark in pairs if mark == Status.SUSPECT]
+            failed, suspect = failed + len(gone), suspect + len(doubted)
+            if gone or doubted:
+                lacking.append(name)
             for taken, status in ((values, Status.OK), (doubtful, Status.SUSPECT)):
                 taken.append(tuple(v for v, mark in pairs if mark == status and v is not None))
     if not any(values):
@@ -160,10 +233,11 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
         summary = replace(summary, interval=ends)
     doubts = list(of_runs)
     if run.provenance != Provenance.CITED:
-        doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
-        doubts += dict.fromkeys(caveat for numbers in doubted for caveat in numbers)
-    doubts += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
-    beside = side.get((series.workload, _without_direction(series.params)), {})
+        doubts += caveats.merged(
+            (r.id, caveats.of_reading(r, series.workload)) for r in selection.runs if r.id in runs
+        )
+    counts = caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
+    doubts += [replace(mark, runs=tuple(lacking)) for mark in counts]
     if summary is not None:
         doubts += busy
         of, params = summary.value, dict(series.params)

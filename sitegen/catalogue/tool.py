@@ -277,7 +277,8 @@ class Rule(Struct, frozen=True):
     """One reason to doubt: its mark, its definition, when it applies, and what it reads.
 
     What ``doubts`` is not to be quoted: the mark stands in the place of a word. What is ``named``
-    stands beside the word. The predicates look at a run and the TEE
+    stands beside the word. A run that a rule which ``sets_aside`` speaks of leaves the figures of
+    the workload, while most runs are clean. The predicates look at a run and the TEE
     and role that its environment is declared to be (`run`), at the steps behind a figure (`steps`),
     at the runs of one environment together (`runs`), at one figure (`figure`) and what it is
     computed from (`summary`: cited or not, runs, repetitions), at counts of repetitions (`counts`),
@@ -299,6 +300,7 @@ class Rule(Struct, frozen=True):
     definition: str
     doubts: bool = True
     named: bool = False
+    sets_aside: bool = False
     run: Callable[[AnyRun, str, str], Saying] | None = None
     steps: Callable[[Sequence[StepConditions]], Saying] | None = None
     runs: Callable[[Sequence[AnyRun]], Saying] | None = None

@@ -309,6 +309,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {name: list(cell.runs) for name, cell in sides.items()},
+        "set_aside": {run: one.rule.id for _, one in comparison.aside for run in one.runs},
     }
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison, analyse
 from sitegen.analysis.differences import Difference, Setup, differences
+from sitegen.analysis.export import columns
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.stats import Interval, Tally, Word, newcombe, welch, words
 from sitegen.archive import Archive, library
@@ -406,6 +407,51 @@ def test_contention_in_a_step_marks_the_series_of_its_workload_alone() -> None:
     )
     marked = {s.workload: "contention" in marks(cell) for (s, _), cell in found.cells.items()}
     assert marked == {"w": True, "quiet": False}
+
+
+def contended(run: Run) -> Run:
+    busy = StepRecord("w", "w", 0, (), "", 1.0, 0, None, (("steal", 0.5),))
+    return replace(run, steps=(busy,))
+
+
+def five(environment: str, *values: float) -> list[Run]:
+    return [a_run(environment, v, day=f"2025-03-0{n}") for n, v in enumerate(values, start=1)]
+
+
+def test_a_contended_run_leaves_the_figures_and_is_told_with_what_they_would_be() -> None:
+    plain = five("plain", 100.0, 101.0, 99.0, 100.5, 99.5)
+    cvm = five("cvm", 80.0, 81.0, 40.0, 80.5, 79.5)
+    cvm[2] = contended(cvm[2])
+    found = only([*plain, *cvm])
+    assert found.decided
+    assert cvm[2].id not in found.side.runs
+    [(cell, mark)] = found.aside
+    assert (cell.environment, mark.rule.id, mark.runs) == ("cvm", "contention", (cvm[2].id,))
+    assert found.share == pytest.approx(0.198, abs=0.002)
+    assert found.whole is not None
+    assert found.whole.share == pytest.approx(0.302, abs=0.002)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_half_of_the_runs_or_more_are_contended_all_of_them_are_doubted(number: int) -> None:
+    cvm = five("cvm", *(80.0, 81.0, 40.0)[: 2 * number - (number == 2)])
+    cvm = [*map(contended, cvm[:number]), *cvm[number:]]
+    cell = cell_of(cvm)
+    assert (cell.aside, cell.whole) == ((), None)
+    assert cell.doubt == "contention"
+    [mark] = [one for one in cell.caveats if one.rule.id == "contention"]
+    assert mark.runs == tuple(run.id for run in cvm[:number])
+    assert len(cell.runs) == len(cvm)
+
+
+def test_the_export_marks_the_rows_of_a_run_that_is_set_aside_and_no_others() -> None:
+    cvm = five("cvm", 80.0, 81.0, 40.0)
+    cvm[1] = contended(cvm[1])
+    rows = columns(analyse(cvm, CONFIG), cvm)
+    marked = {
+        run for run, ids in zip(rows["run_id"], rows["caveats"], strict=True) if "contention" in ids
+    }
+    assert marked == {cvm[1].id}
 
 
 def test_what_the_library_holds_of_runs_is_enough_to_compare_them(
