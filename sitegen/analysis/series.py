@@ -81,7 +81,7 @@ def cells_of(
 class _Cells:
     """Makes the cells of one environment; what several series share is found out once."""
 
-    def __init__(  # noqa: PLR0913 - what all cells of an environment are made from
+    def __init__(
         self,
         label: str,
         selection: Selection,

@@ -6,8 +6,8 @@ from sitegen.catalogue import tool
 
 TOOL = tool.Tool(
     metrics=(
-        tool.Metric("ab.requests_per_second", "Requests a second", "1/s", tool.H, "Completed requests divided by the time of the test. Completed includes failed ones. For several processes: all completed requests divided by the time from the first start to the last end.", source="ApacheBench, `Requests per second`", shown_in="/s", counts="requests/s"),
-        tool.Metric("ab.ok_requests_per_second", "Successful requests a second", "1/s", tool.H, "Completed requests that neither failed nor were answered outside 2xx, divided by the time of the test. Where a request can be both, the lower bound.", source="computed from ApacheBench's counts", shown_in="/s", counts="requests/s"),
+        tool.Metric("ab.requests_per_second", "Requests per second", "1/s", tool.H, "Completed requests divided by the time of the test. Completed includes failed ones. For several processes: all completed requests divided by the time from the first start to the last end.", source="ApacheBench, `Requests per second`", shown_in="/s", counts="requests/s"),
+        tool.Metric("ab.ok_requests_per_second", "Successful requests per second", "1/s", tool.H, "Completed requests that neither failed nor were answered outside 2xx, divided by the time of the test. Where a request can be both, the lower bound.", source="computed from ApacheBench's counts", shown_in="/s", counts="requests/s"),
         tool.Metric("ab.latency", "Latency", "s", tool.L, "Time from the start of the connection to the last byte, over all requests of a closed loop: a stalled server also stops the arrivals, so tails are optimistic.", resolution=0.001, source="ApacheBench, `Total` and percentiles"),
         tool.Metric("ab.connect_time", "Connect time", "s", tool.L, "Time to connect; with https this includes the TLS handshake.", resolution=0.001, source="ApacheBench, `Connect`"),
         tool.Metric("ab.processing_time", "Processing time", "s", tool.L, "Time from the end of the connection set-up to the last byte.", resolution=0.001, source="ApacheBench, `Processing`"),
@@ -22,14 +22,14 @@ TOOL = tool.Tool(
     ),
     family=tool.Family("ab", "Web server", "What does a TEE cost a web server?",
         headlines=(
-            tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests a second", loses="a web server's requests"),
-            tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, 99 % within"),
+            tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests per second", loses="a web server's requests"),
+            tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, p99"),
             tool.Headline("ab.error_rate", "value", (("concurrency", "1000"),), "sweep", title="Failed requests"),
         ),
         panels=(
-            tool.Panel("ab.requests_per_second", "mean", (("access", "tproxy"),), "sweep", title="Requests a second, by gateway", axis="concurrency"),
+            tool.Panel("ab.requests_per_second", "mean", (("access", "tproxy"),), "sweep", title="Requests per second, by gateway", axis="concurrency"),
             tool.Panel("ab.latency", "p99", (("access", "tproxy"),), "sweep", title="99 % of requests, by gateway", axis="concurrency"),
-            tool.Panel("ab.requests_per_second", "mean", (("access", "loopback"),), "sweep", title="Requests a second, on loopback", axis="concurrency"),
+            tool.Panel("ab.requests_per_second", "mean", (("access", "loopback"),), "sweep", title="Requests per second, on loopback", axis="concurrency"),
             tool.Panel("ab.latency", "p99", (("access", "loopback"),), "sweep", title="99 % of requests, on loopback", axis="concurrency"),
             tool.Panel("ab.connect_time", "mean", (("access", "loopback"),), "sweep", title="Connect time, on loopback", axis="concurrency"),
             tool.Panel("ab.requests_per_second", "mean", (), "tproxy-overhead", title="Direct and through the proxy", group="access"),

@@ -56,7 +56,7 @@ def _leading(params: Mapping[str, str]) -> str:
 
 TOOL = tool.Tool(
     metrics=(
-        tool.Metric("fio.iops", "I/O operations a second", "1/s", tool.H, "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.", source="fio documentation, JSON output, `iops`", counts="IOPS"),
+        tool.Metric("fio.iops", "IOPS", "1/s", tool.H, "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.", source="fio documentation, JSON output, `iops`", counts="IOPS"),
         tool.Metric("fio.bandwidth", "Bandwidth", "B/s", tool.H, "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.", source="fio documentation, JSON output, `bw_bytes`", shown_in="MiB/s"),
         tool.Metric("fio.latency", "Latency", "s", tool.L, "Time from the submission of an operation to its completion, at the queue depth of the workload.", source="fio documentation, `lat`"),
         tool.Metric("fio.completion_latency", "Completion latency", "s", tool.L, "Time from when the kernel has taken an operation to its completion.", source="fio documentation, `clat`"),
@@ -66,14 +66,14 @@ TOOL = tool.Tool(
         tool.Metric("fio.cpu_usage", "CPU used by fio", "ratio", tool.N, "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.", scale=tool.Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
         tool.Metric("fio.device_bytes", "Bytes at the block device", "B", tool.N, "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.", source="Linux block layer statistics, as fio reports them", beside=(("value", "device"),)),
     ),
-    family=tool.Family("fio", "Storage", "What does a TEE cost storage?",
+    family=tool.Family("fio", "Storage", "What does a TEE cost in storage?",
         headlines=(
             tool.Headline("fio.iops", "value", (("direction", "read"),), "read_iops", title="Random read, 4 KiB", loses="random reads"),
             tool.Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB"),
             tool.Headline("fio.bandwidth", "value", (("direction", "read"),), "read_seq", title="Sequential read, 1 MiB"),
-            tool.Headline("fio.iops", "value", (("engine", "*"),), title="I/O operations a second", loses="I/O operations"),
+            tool.Headline("fio.iops", "value", (("engine", "*"),), title="IOPS", loses="I/O operations"),
             tool.Headline("fio.bandwidth", "value", (("engine", "*"),), title="Bandwidth"),
-            tool.Headline("fio.completion_latency", "p99", (("engine", "*"),), title="Completion latency, 99 % within"),
+            tool.Headline("fio.completion_latency", "p99", (("engine", "*"),), title="Completion latency, p99"),
         ),
         panels=(
             tool.Panel("fio.iops", "value", (("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), title="Random, 4 KiB", group="direction"),
@@ -103,7 +103,7 @@ TOOL = tool.Tool(
         tool.SeriesParameter("grouped", words="{} added up"),
         tool.SeriesParameter("device", words="on {}"),
         tool.SeriesParameter("rate_limit", words="limited to {}"),
-        tool.SeriesParameter("iops_limit", words="at most {} I/O a second"),
+        tool.SeriesParameter("iops_limit", words="at most {} IOPS"),
     ),
     rules=(
         tool.Rule("page-cache", "page cache suspected", run=_buffered, figure=_from_memory, outdone=_outdoes_host, as_baseline="cached-baseline", definition="A guest is faster than the machine it runs on, or the guest's block device moved far fewer bytes than the benchmark did: memory answered, not a disk."),

@@ -11,7 +11,7 @@ TOOL = tool.Tool(
         tool.Metric("hardware.disk_capacity", "Disk capacity", "B", tool.N, "Size of the file system that a run works on.", source="the operating system", shown_in="GB"),
         tool.Metric("hardware.gpu_memory", "GPU memory", "B", tool.N, "Memory of a GPU.", source="NVML", shown_in="GB"),
         tool.Metric("hardware.memory_bandwidth", "Memory bandwidth", "B/s", tool.H, "A datasheet's peak; or, measured, the bytes that a kernel's instructions read and write, divided by the time. Lines that are fetched only to be overwritten are not counted.", source="likwid-bench; datasheet", shown_in="GB/s"),
-        tool.Metric("hardware.int8_compute", "INT8 compute", "op/s", tool.H, "Peak 8-bit integer operations a second, as the publication gives them.", source="datasheet", shown_in="Top/s"),
+        tool.Metric("hardware.int8_compute", "INT8 compute", "op/s", tool.H, "Peak 8-bit integer operations per second, as the publication gives them.", source="datasheet", shown_in="TOPS"),
         tool.Metric("hardware.price", "Price", "USD/h", tool.L, "Price of an hour, as the publication gives it.", source="as printed"),
     ),
     family=tool.Family("hardware", "Hardware", "What hardware is it, and what does it cost?",

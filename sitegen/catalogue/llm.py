@@ -54,7 +54,7 @@ def _rate_missed(figure: tool.Figure) -> str:
     reachable = requests / ((requests - 1) / offered + beside.get("quickest", 0))
     if achieved >= _RATE_MISSED * reachable:
         return ""
-    return f"{achieved:.2f} of {reachable:.2f} requests a second."
+    return f"{achieved:.2f} of {reachable:.2f} requests per second."
 
 
 def _tokens_uncounted(figure: tool.Figure) -> str:
@@ -94,13 +94,13 @@ def _cache_helped(figure: tool.Figure) -> str:
 def _unequal_answers(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
     rate = metric.endswith(_RATES) and not metric.endswith(("eval_rate", "per_request"))
     whole = metric.startswith(("llm.e2e_latency", "llm.decode_time"))
-    return _unequal("output", side, base, "output tokens a request") if rate or whole else ""
+    return _unequal("output", side, base, "output tokens per request") if rate or whole else ""
 
 
 def _unequal_prompts(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
     first = metric.startswith(("llm.ttft", "llm.e2e_latency", "llm.prompt_eval_rate"))
     rate = metric.endswith(("throughput", "goodput"))
-    return _unequal("input", side, base, "input tokens a request") if rate or first else ""
+    return _unequal("input", side, base, "input tokens per request") if rate or first else ""
 
 
 def _unequal_load(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
@@ -130,34 +130,34 @@ def _random_weights(figure: tool.Figure) -> bool:
 
 TOOL = tool.Tool(
     metrics=(
-        tool.Metric("llm.ttft", "Time to first token", "s", tool.L, "From the sending of a request to its first token: the first event with text, of the answer or of its reasoning.", source="vLLM benchmark, MLPerf"),
-        tool.Metric("llm.ttft_scheduled", "Time to first token, from schedule", "s", tool.L, "From the time at which a request was due to its first token (open loop). A stalled server does not hide here: requests go on falling due.", source="MLPerf, Server scenario"),
-        tool.Metric("llm.tpot", "Time per output token", "s", tool.L, "From the first token of a request to its last, divided by its output tokens less one. Without a second token there is none.", source="vLLM benchmark, MLPerf; guidellm and aiperf call it ITL"),
-        tool.Metric("llm.itl", "Inter-token latency", "s", tool.L, "Time between two tokens of one request. Given only where each event of the stream held one token; events that were read together have none.", source="vLLM benchmark"),
+        tool.Metric("llm.ttft", "Time to first token (TTFT)", "s", tool.L, "From the sending of a request to its first token: the first event with text, of the answer or of its reasoning.", source="vLLM benchmark, MLPerf"),
+        tool.Metric("llm.ttft_scheduled", "TTFT from schedule", "s", tool.L, "From the time at which a request was due to its first token (open loop). A stalled server does not hide here: requests go on falling due.", source="MLPerf, Server scenario"),
+        tool.Metric("llm.tpot", "Time per output token (TPOT)", "s", tool.L, "From the first token of a request to its last, divided by its output tokens less one. Without a second token there is none.", source="vLLM benchmark, MLPerf; guidellm and aiperf call it ITL"),
+        tool.Metric("llm.itl", "Inter-token latency (ITL)", "s", tool.L, "Time between two tokens of one request. Given only where each event of the stream held one token; events that were read together have none.", source="vLLM benchmark"),
         tool.Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", tool.L, "Time between two events with text of one stream, over all requests; an event may hold several tokens, and events that were read together are one.", source="sitegen; vLLM calls it ITL"),
-        tool.Metric("llm.decode_time", "Decode time a request", "s", tool.L, "From the first token of a request to its last. Some publications print this as ITL.", source="as printed", beside=(("mean", "decode"),)),
+        tool.Metric("llm.decode_time", "Decode time per request", "s", tool.L, "From the first token of a request to its last. Some publications print this as ITL.", source="as printed", beside=(("mean", "decode"),)),
         tool.Metric("llm.e2e_latency", "Request latency", "s", tool.L, "From the sending of a request to its last token.", source="vLLM benchmark", beside=(("min", "quickest"),)),
         tool.Metric("llm.e2e_latency_scheduled", "Request latency, from schedule", "s", tool.L, "From the time at which a request was due to its last token (open loop).", source="MLPerf, Server scenario"),
         tool.Metric("llm.vllm.batch_latency", "Time for one batch", "s", tool.L, "From handing a whole batch of prompts to the engine, in its own process, to the last token of the last answer.", source="vLLM, `vllm bench latency`"),
         tool.Metric("llm.load_time", "Model load time", "s", tool.L, "Time from the start of the server until it can answer: the weights are read in it.", source="sitegen; Ollama, `load_duration`"),
         tool.Metric("llm.cold_ttft", "First token after the start", "s", tool.L, "Time to first token of the first request that a server answers. Kept apart: it holds what happens once.", source="sitegen"),
         tool.Metric("llm.drain_time", "Drain time", "s", tool.N, "From the last sending of a request to the end of the last answer.", source="sitegen"),
-        tool.Metric("llm.decode_rate_per_request", "Decode rate a request", "tokens/s", tool.H, "Output tokens of one request divided by its decode time: n / (n − 1) of 1 / TPOT. Some publications print this as TPS.", source="as printed"),
-        tool.Metric("llm.output_token_throughput", "Output tokens a second", "tokens/s", tool.H, "Output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
-        tool.Metric("llm.total_token_throughput", "Tokens a second", "tokens/s", tool.H, "Input and output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        tool.Metric("llm.decode_rate_per_request", "Decode rate per request", "tokens/s", tool.H, "Output tokens of one request divided by its decode time: n / (n − 1) of 1 / TPOT. Some publications print this as TPS.", source="as printed"),
+        tool.Metric("llm.output_token_throughput", "Output tokens per second", "tokens/s", tool.H, "Output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        tool.Metric("llm.total_token_throughput", "Tokens per second", "tokens/s", tool.H, "Input and output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
         tool.Metric("llm.eval_rate", "Evaluation rate", "tokens/s", tool.H, "Output tokens divided by the time that the model spent on them, as the server reckons: Ollama divides all n tokens by that time, llama.cpp n − 1. Compare at equal output length, within one engine.", source="Ollama, `eval rate`; llama.cpp, `timings`"),
         tool.Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", tool.H, "Input tokens divided by the time that the model spent on them, where none came from a cache.", source="Ollama, `prompt eval rate`; llama.cpp, `timings`"),
-        tool.Metric("llm.request_throughput", "Requests a second", "1/s", tool.H, "Requests answered well divided by the time of the test.", source="vLLM benchmark", shown_in="/s", counts="requests/s", beside=(("value", "achieved"),)),
-        tool.Metric("llm.goodput", "Requests a second within the objective", "1/s", tool.H, "Requests that met every limit of the latency objective, divided by the time of the test.", source="vLLM benchmark; limits of MLPerf Inference", shown_in="/s", counts="requests/s"),
-        tool.Metric("llm.offered_rate", "Requests due a second", "1/s", tool.N, "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s", beside=(("value", "offered"),)),
+        tool.Metric("llm.request_throughput", "Requests per second", "1/s", tool.H, "Requests answered well divided by the time of the test.", source="vLLM benchmark", shown_in="/s", counts="requests/s", beside=(("value", "achieved"),)),
+        tool.Metric("llm.goodput", "Goodput", "1/s", tool.H, "Requests that met every limit of the latency objective, divided by the time of the test.", source="vLLM benchmark; limits of MLPerf Inference", shown_in="/s", counts="requests/s"),
+        tool.Metric("llm.offered_rate", "Requests due per second", "1/s", tool.N, "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s", beside=(("value", "offered"),)),
         tool.Metric("llm.error_rate", "Error rate", "ratio", tool.L, "Failed requests divided by all requests. An answer without a token is a failure.", scale=tool.Scale.PROPORTION, margin=0.001, source="sitegen", of="llm.requests", beside=(("value", "errors"),)),
         tool.Metric("llm.requests", "Requests", "count", tool.N, "Requests that were measured.", scale=tool.Scale.DIFFERENCE, source="sitegen", beside=(("value", "requests"),)),
         tool.Metric("llm.failed_requests", "Failed requests", "count", tool.L, "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, without a token, or with the call of a tool and no text.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
         tool.Metric("llm.stalls", "Stalls", "count", tool.L, "Gaps within a stream that are longer than the stall limit.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
         tool.Metric("llm.missing_usage", "Answers without a token count", "count", tool.N, "Answers for which the server gave no count of tokens: left out of everything that is counted in tokens.", scale=tool.Scale.DIFFERENCE, source="sitegen", beside=(("value", "uncounted"),)),
         tool.Metric("llm.cached_tokens", "Input tokens from a cache", "count", tool.N, "Input tokens that the server took from its prefix cache.", scale=tool.Scale.DIFFERENCE, source="usage, `cached_tokens`", beside=(("value", "cached"),)),
-        tool.Metric("llm.input_tokens", "Input tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "input"),)),
-        tool.Metric("llm.output_tokens", "Output tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "output"),)),
+        tool.Metric("llm.input_tokens", "Input tokens per request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "input"),)),
+        tool.Metric("llm.output_tokens", "Output tokens per request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "output"),)),
         tool.Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", tool.N, "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=tool.Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
         tool.Metric("llm.client_lag", "Lag of the load client", "s", tool.N, "How late the load client would have read what came at a random time, by a timer of 5 ms that fires late: what it may have added to each time. A stall counts for as long as it lasts.", source="sitegen", beside=(("mean", "client_lag_mean"), ("p50", "client_lag"), ("p99", "client_lag_p99"))),
         tool.Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", tool.N, "CPU time of the load client divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("mean", "client_cpu"),)),
@@ -167,35 +167,35 @@ TOOL = tool.Tool(
     ),
     family=tool.Family("llm", "LLM serving", "What does a TEE cost an LLM server?",
         headlines=(
-            tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate", first="largest"),
-            tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate a request", loses="an LLM's decode rate"),
-            tool.Headline("llm.ttft", "mean", title="Time to first token"),
-            tool.Headline("llm.tpot", "mean", title="Time per output token"),
+            tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens per second", loses="an LLM server's token rate", first="largest"),
+            tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate per request", loses="an LLM's decode rate"),
+            tool.Headline("llm.ttft", "mean", title="TTFT"),
+            tool.Headline("llm.tpot", "mean", title="TPOT"),
             tool.Headline("llm.eval_rate", "mean", title="Evaluation rate"),
             tool.Headline("llm.error_rate", "value", title="Failed requests", first="largest"),
         ),
         panels=(
-            tool.Panel("llm.decode_rate_per_request", "mean", _ONE_LOAD, title="Decode rate a request", group="model"),
-            tool.Panel("llm.request_throughput", "value", _ONE_LOAD, title="Requests a second", group="model"),
-            tool.Panel("llm.ttft", "mean", _ONE_LOAD, title="Time to first token", group="model"),
-            tool.Panel("llm.decode_time", "mean", _ONE_LOAD, title="Decode time a request", group="model"),
+            tool.Panel("llm.decode_rate_per_request", "mean", _ONE_LOAD, title="Decode rate per request", group="model"),
+            tool.Panel("llm.request_throughput", "value", _ONE_LOAD, title="Requests per second", group="model"),
+            tool.Panel("llm.ttft", "mean", _ONE_LOAD, title="TTFT", group="model"),
+            tool.Panel("llm.decode_time", "mean", _ONE_LOAD, title="Decode time per request", group="model"),
             tool.Panel("llm.eval_rate", "mean", _ONE_LOAD, title="Evaluation rate", group="model"),
-            tool.Panel("llm.output_token_throughput", "value", _CLOSED, title="Output tokens a second, by load", axis="concurrency", axis_title="concurrent requests"),
-            tool.Panel("llm.ttft", "p50", _CLOSED, title="Time to first token, by load", axis="concurrency", axis_title="concurrent requests"),
-            tool.Panel("llm.tpot", "p50", _CLOSED, title="Time per output token, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.output_token_throughput", "value", _CLOSED, title="Output tokens per second, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.ttft", "p50", _CLOSED, title="TTFT by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.tpot", "p50", _CLOSED, title="TPOT by load", axis="concurrency", axis_title="concurrent requests"),
             tool.Panel("llm.e2e_latency", "p50", _CLOSED, title="Request latency, by load", axis="concurrency", axis_title="concurrent requests"),
-            tool.Panel("llm.goodput", "value", _OPEN, title="Requests a second within the objective", axis="rate", axis_title="requests due a second"),
-            tool.Panel("llm.ttft_scheduled", "p50", _OPEN, title="First token, from schedule", axis="rate", axis_title="requests due a second"),
-            tool.Panel("llm.ttft_scheduled", "p95", _OPEN, title="First token, from schedule, 95 %", axis="rate", axis_title="requests due a second"),
+            tool.Panel("llm.goodput", "value", _OPEN, title="Goodput", axis="rate", axis_title="requests due per second"),
+            tool.Panel("llm.ttft_scheduled", "p50", _OPEN, title="TTFT from schedule, p50", axis="rate", axis_title="requests due per second"),
+            tool.Panel("llm.ttft_scheduled", "p95", _OPEN, title="TTFT from schedule, p95", axis="rate", axis_title="requests due per second"),
             tool.Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Evaluation rate, by threads", axis="threads", axis_title="threads"),
             tool.Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Scaling efficiency, evaluation rate", axis="threads", axis_title="threads", efficiency=True),
         ),
         contrasts=(
             tool.OverheadBy("Decode rate, over the size of the model", tool.SeriesPattern("llm.decode_rate_per_request", "mean"), "model", "parameters of the model"),
             tool.OverheadBy("First token, over the size of the model", tool.SeriesPattern("llm.ttft", "mean"), "model", "parameters of the model"),
-            tool.OverheadBy("Requests a second, over the size of the model", tool.SeriesPattern("llm.request_throughput", "value"), "model", "parameters of the model"),
+            tool.OverheadBy("Requests per second, over the size of the model", tool.SeriesPattern("llm.request_throughput", "value"), "model", "parameters of the model"),
             tool.OverheadBy("Evaluation rate, over the size of the model", tool.SeriesPattern("llm.eval_rate", "mean"), "model", "parameters of the model"),
-            tool.OverheadBy("Output tokens a second, over concurrency", tool.SeriesPattern("llm.output_token_throughput", "value"), "concurrency", "concurrent requests"),
+            tool.OverheadBy("Output tokens per second, over concurrency", tool.SeriesPattern("llm.output_token_throughput", "value"), "concurrency", "concurrent requests"),
             tool.OverheadBy("First token, over input tokens", tool.SeriesPattern("llm.ttft", "mean"), "input_tokens", "input tokens"),
             tool.OverheadBy("Request latency, over output tokens", tool.SeriesPattern("llm.e2e_latency", "mean"), "output_tokens", "output tokens"),
         ),

@@ -16,7 +16,7 @@ TOOL = tool.Tool(
     metrics=(
         tool.Metric("7z.rating", "Rating", "MIPS", tool.H, "Modelled operations of the LZMA benchmark divided by wall time. Total is the mean of compression and decompression.", source="7-Zip, Bench.cpp"),
         tool.Metric("7z.rating_per_usage", "Rating per busy CPU", "MIPS", tool.H, "Modelled operations divided by CPU time. Only as good as the guest's CPU accounting.", source="7-Zip, `R/U`"),
-        tool.Metric("7z.speed", "Speed", "B/s", tool.H, "Bytes of uncompressed data handled a second, for compression or for decompression.", source="7-Zip, `Speed`", shown_in="KiB/s"),
+        tool.Metric("7z.speed", "Speed", "B/s", tool.H, "Bytes of uncompressed data handled per second, for compression or for decompression.", source="7-Zip, `Speed`", shown_in="KiB/s"),
         tool.Metric("7z.cpu_usage", "CPU usage", "ratio", tool.N, "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.", scale=tool.Scale.DIFFERENCE, source="7-Zip, `Usage`"),
         tool.Metric("7z.cpu_frequency", "CPU frequency", "Hz", tool.N, "Median of the frequencies that 7-Zip estimates with one thread before it starts.", source="7-Zip, `CPU Freq`"),
     ),

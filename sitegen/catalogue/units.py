@@ -67,7 +67,7 @@ _SCALES = {
         "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB")),
         "1/s": ((1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")),
         "Hz": ((1.0, "Hz"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
-        "op/s": ((1.0, "op/s"), (1e9, "Gop/s"), (1e12, "Top/s")),
+        "op/s": ((1.0, "OPS"), (1e9, "GOPS"), (1e12, "TOPS")),
         "ratio": ((0.01, "%"),),
         "count": ((1.0, ""),),
     }.items()
@@ -75,7 +75,7 @@ _SCALES = {
 #: Units that a metric may always be shown in, whatever its size.
 _NAMED = {
     "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
-    "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
+    "B": 1.0, "kHz": 1e3, "TOPS": 1e12,
 }  # fmt: skip
 #: What one of a printed unit is in the base unit.
 _PRINTED_UNITS = {"%": 0.01, "percent": 0.01, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3,
@@ -108,7 +108,7 @@ def scales(unit: str, shown_in: str = "", counts: str = "") -> tuple[DisplayUnit
     if not counts:
         return choices
     return tuple(
-        DisplayUnit(one.factor, one.text.replace("/s", f" {counts}").lstrip()) for one in choices
+        DisplayUnit(one.factor, one.text.replace("/s", counts)) for one in choices
     )
 
 

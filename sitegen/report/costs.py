@@ -232,7 +232,7 @@ def detail(comparison: Comparison) -> str:
     if comparison.word == Word.TOO_FEW and bounds and bounds.kind == "rounding":
         nothing = 1 if comparison.interval else 0
         within = bounds.low <= nothing <= bounds.high
-        reason = "within rounding" if within else "interval: rounding of the print"
+        reason = "within rounding" if within else "interval: rounding of its digits"
     elif comparison.word == Word.TOO_FEW and comparison.estimate is None:
         exact = comparison.metric.scale == Scale.EXACT
         reason = "as printed" if exact else "these two runs only"

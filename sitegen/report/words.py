@@ -19,7 +19,7 @@ from sitegen.config import ROLE_WORDS, Config
 from sitegen.model import AnyRun, Params, Series
 
 ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
-_STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
+_STATISTICS = {"value": "", "mean": "mean", "total": "total",
                "min": "minimum", "max": "maximum", "stddev": "standard deviation"}  # fmt: skip
 _KIB = 1024
 
@@ -106,9 +106,7 @@ def lower_first(text: str) -> str:
 
 
 def statistic(name: str) -> str:
-    """Return a statistic in words; percentiles as "99 %"."""
-    if name not in _STATISTICS and name.startswith("p"):
-        return f"{name[1:]} % within"
+    """Return a statistic in words; a percentile is called by its name, p99."""
     return _STATISTICS.get(name, name)
 
 

@@ -63,7 +63,7 @@ const rangeOf = (first, second) => {
 // What stands beside a word of single runs, as costs.py has it
 const beside = (interval) => {
   if (interval?.kind !== "rounding") return "these two runs only";
-  return interval.low <= 1 && interval.high >= 1 ? "within rounding" : "interval: rounding of the print";
+  return interval.low <= 1 && interval.high >= 1 ? "within rounding" : "interval: rounding of its digits";
 };
 
 // One series of a side against the baseline; null where there is nothing to divide.
