@@ -19,6 +19,12 @@ Role = Literal["metal", "vm", "cpu-tee", "gpu-tee"]
 ROLE_WORDS: Mapping[str, str] = dict(
     zip(get_args(Role), ("bare metal", "plain VM", "CPU TEE", "GPU TEE"), strict=True)
 )
+#: What kind of TEE pages call by which name; any other is a TEE, and no more is said.
+TEE_WORDS: Mapping[str, str] = {
+    "tdx": "TDX", "sev": "SEV", "sev-es": "SEV-ES", "sev-snp": "SEV-SNP", "csv": "CSV",
+    "nitro": "Nitro Enclaves", "cca": "CCA", "secure-execution": "Secure Execution", "sgx": "SGX",
+    "gpu-cc": "GPU CC",
+}  # fmt: skip
 MAX_WINDOW_DAYS = 36_500
 TITLE = "What a TEE costs, measured"
 Tee = Literal[

@@ -22,8 +22,8 @@ TOOL = tool.Tool(
     ),
     family=tool.Family("ab", "Web server", "What does a TEE cost a web server?",
         headlines=(
-            tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests per second", loses="a web server's requests"),
-            tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, p99"),
+            tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests per second", loses="a web server's throughput"),
+            tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, p99", loses="a web server's p99 latency"),
             tool.Headline("ab.error_rate", "value", (("concurrency", "1000"),), "sweep", title="Failed requests"),
         ),
         panels=(

@@ -69,8 +69,11 @@ TOOL = tool.Tool(
     family=tool.Family("fio", "Storage", "What does a TEE cost in storage?",
         headlines=(
             tool.Headline("fio.iops", "value", (("direction", "read"),), "read_iops", title="Random read, 4 KiB", loses="random reads"),
-            tool.Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB"),
-            tool.Headline("fio.bandwidth", "value", (("direction", "read"),), "read_seq", title="Sequential read, 1 MiB"),
+            tool.Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB", loses="random writes"),
+            tool.Headline("fio.bandwidth", "value", (("direction", "read"),), "read_seq", title="Sequential read, 1 MiB", loses="sequential reads"),
+            tool.Headline("fio.bandwidth", "value", (("direction", "write"),), "write_seq", title="Sequential write, 1 MiB", loses="sequential writes"),
+            tool.Headline("fio.latency", "p99", (("direction", "read"),), "randread-4k-qd1", title="Random read at depth 1, p99", loses="the p99 of single reads"),
+            tool.Headline("fio.sync_latency", "p99", (), "logwrite-4k-fdatasync", title="fdatasync after each write, p99", loses="the p99 of fdatasync"),
             tool.Headline("fio.iops", "value", (("engine", "*"),), title="IOPS", loses="I/O operations"),
             tool.Headline("fio.bandwidth", "value", (("engine", "*"),), title="Bandwidth"),
             tool.Headline("fio.completion_latency", "p99", (("engine", "*"),), title="Completion latency, p99"),

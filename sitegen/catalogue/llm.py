@@ -169,8 +169,8 @@ TOOL = tool.Tool(
         headlines=(
             tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens per second", loses="an LLM server's token rate", first="largest"),
             tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate per request", loses="an LLM's decode rate"),
-            tool.Headline("llm.ttft", "mean", title="TTFT"),
-            tool.Headline("llm.tpot", "mean", title="TPOT"),
+            tool.Headline("llm.ttft", "mean", title="TTFT", loses="TTFT"),
+            tool.Headline("llm.tpot", "mean", title="TPOT", loses="TPOT"),
             tool.Headline("llm.eval_rate", "mean", title="Evaluation rate"),
             tool.Headline("llm.error_rate", "value", title="Failed requests", first="largest"),
         ),

@@ -100,8 +100,7 @@ def has(params: Mapping[str, str], pattern: Params) -> bool:
 class Headline(SeriesPattern, frozen=True):
     """Series that readers ask for; of several the smallest ``first`` gets a word, or the largest.
 
-    ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
-    that may be quoted speaks for its family.
+    ``loses`` is what a sentence says the TEE costs: "TDX costs random reads 40 %".
     """
 
     title: str = ""

@@ -107,9 +107,7 @@ def scales(unit: str, shown_in: str = "", counts: str = "") -> tuple[DisplayUnit
         choices = _SCALES.get(key) or (DisplayUnit(1.0, unit),)
     if not counts:
         return choices
-    return tuple(
-        DisplayUnit(one.factor, one.text.replace("/s", counts)) for one in choices
-    )
+    return tuple(DisplayUnit(one.factor, one.text.replace("/s", counts)) for one in choices)
 
 
 def unit_for(

@@ -5,6 +5,8 @@ Values are in display units and texts are formatted, so the three cannot disagre
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 #: Colour says the role of an environment; see `sitegen.config.Role`.
@@ -16,6 +18,12 @@ SQUARE: Final = "gpu-tee"
 NOT_MEASURED: Final = "not measured"
 #: The multiplication sign after a factor.
 TIMES: Final = "\u00d7"
+#: The narrowest extent of an axis of factors, and beyond what a factor is off it.
+_LEAST: Final = (0.97, 1.06)
+_MOST: Final = (0.01, 100.0)
+_PAD: Final = 0.05
+_STEPS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_MOST_TICKS: Final = 4
 _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
@@ -114,8 +122,19 @@ class LineChart(NamedTuple):
 Chart = BarChart | LineChart
 
 
+class FactorPoint(NamedTuple):
+    """What one run costs; hollow where it is in no mean."""
+
+    factor: float
+    about: str
+    hollow: bool = False
+
+
 class FactorMark(NamedTuple):
-    """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful."""
+    """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
+
+    ``points`` are what its runs cost one by one.
+    """
 
     label: str
     factor: float
@@ -123,12 +142,12 @@ class FactorMark(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    points: tuple[FactorPoint, ...] = ()
 
     @property
     def printed(self) -> str:
         """The factor with its sign, at two or three digits."""
-        form = next((form for ceiling, form in _FACTOR_FORMS if self.factor < ceiling), "g")
-        return f"{self.factor:{form}}{TIMES}"
+        return factor_text(self.factor)
 
     @property
     def sentence(self) -> str:
@@ -136,22 +155,46 @@ class FactorMark(NamedTuple):
         return _sentence(self.label or "Cost factor", self.printed, self.doubt)
 
 
-class FactorAxis(NamedTuple):
-    """A log axis that all rows of a table share; `site.css` knows it by its ``name``."""
+def factor_text(factor: float) -> str:
+    """Return a factor with its sign, at two or three digits."""
+    form = next((form for ceiling, form in _FACTOR_FORMS if factor < ceiling), "g")
+    return f"{factor:{form}}{TIMES}"
 
-    name: Literal["narrow", "wide", "broad"]
+
+class FactorAxis(NamedTuple):
+    """A log axis that all rows of a table share, with ``ticks`` at few round factors."""
+
     low: float
     high: float
     ticks: tuple[float, ...]
     width: int = 264
 
+    @classmethod
+    def of(cls, marks: Iterable[FactorMark], width: int = 264) -> FactorAxis:
+        """Return the axis that fits these marks, 1 among them; none is narrower than `_LEAST`."""
+        ends = [_LEAST[0], _LEAST[1]]
+        for mark in marks:
+            whisker = (end for end in (mark.low, mark.high) if end is not None)
+            points = (point.factor for point in mark.points)
+            ends += (end for end in (mark.factor, *whisker, *points) if _MOST[0] < end < _MOST[1])
+        pad = (max(ends) / min(ends)) ** _PAD
+        low, high = min(ends) / pad, max(ends) * pad
+        return cls(low, high, _ticks(low, high), width)
 
-#: From a few per cent to a doubling.
-NARROW: Final = FactorAxis("narrow", 0.8, 2.2, (1.0, 1.2, 1.5, 2.0))
-#: The overview's axis: half to ten times.
-WIDE: Final = FactorAxis("wide", 0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
-#: Orders of magnitude.
-BROAD: Final = FactorAxis("broad", 0.05, 200.0, (0.1, 1.0, 10.0, 100.0))
+    def holds(self, factor: float) -> bool:
+        """Say whether a factor has its place on the axis."""
+        return self.low <= factor <= self.high
+
+
+def _ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return few round factors of a range, 1 among them."""
+    for step in _STEPS:
+        first, last = math.ceil(low / step), math.floor(high / step)
+        ticks = tuple(round(step * n, 3) for n in range(first, last + 1))
+        if len(ticks) <= _MOST_TICKS and 1.0 in ticks:
+            return ticks
+    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    return tuple(10.0**n for n in powers)
 
 
 class Dot(NamedTuple):

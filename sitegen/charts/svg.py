@@ -5,6 +5,7 @@ Every colour and weight is a class of `site.css`, so dark mode and print need no
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -15,7 +16,9 @@ _LEADER: Final = 6.0
 _MOST_SERIES_POINTS: Final = 2 * layout.WIDTH
 
 # The strips of tables, in px.
-_STRIP_ROW: Final = 17
+_STRIP_ROW: Final = 18
+_STRIP_STEP: Final = 10
+_STRIP_POINTS: Final = 9
 _STRIP_HEIGHT: Final = 22
 _STRIP_MARGIN: Final = 16
 _LABEL_GAP: Final = 4
@@ -204,27 +207,47 @@ def _marker(hue: spec.Hue, x: float, y: float, *, hollow: bool, title: str = "")
 
 
 def factor_strip(marks: Sequence[spec.FactorMark], *, axis: spec.FactorAxis) -> str:
-    """Draw cost factors on a table row's part of the shared axis; `site.css` draws its lines.
+    """Draw cost factors on a table row's part of the shared axis.
 
-    A factor off the axis is an arrow at its end with the value. Labels never meet: a mark that
-    finds no room takes another row. A factor that is not positive has no place on the axis.
+    A factor off the axis is an arrow at its end with the value. Of one mark what its runs cost
+    stands above it. Marks that would meet take rows of their own, named ones rows in which their
+    names have room. A factor that is not positive has no place on the axis.
     """
     to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
-    rows: list[list[tuple[float, float]]] = [[]]
+    rows: list[tuple[float, list[tuple[float, float]]]] = []
     parts: list[str] = []
-    for mark in marks:
+    points = [point for mark in marks for point in mark.points]
+    height = _STRIP_POINTS if points else 0.0
+    for mark in sorted(marks, key=lambda mark: not mark.label):
         if not layout.drawable(mark.factor, log=True):
             continue
         x_from, x_to, shape = _factor_mark(mark, axis.width, to_x)
-        row = 0
-        while any(x_from <= end + 1 and x_to >= start - 1 for start, end in rows[row]):
-            row += 1
-            if row == len(rows):
-                rows.append([])
-        rows[row].append((x_from, x_to))
-        parts.append(f'<g transform="translate(0 {11 + _STRIP_ROW * row})">{shape}</g>')
-    height = _STRIP_HEIGHT + _STRIP_ROW * (len(rows) - 1)
-    return _svg(axis.width, height, "; ".join(mark.sentence for mark in marks), parts)
+        free = (row for row in rows if all(x_to < a - 1 or x_from > b + 1 for a, b in row[1]))
+        y, taken = next(free, (0.0, None))
+        if taken is None:
+            step = _STRIP_ROW if mark.label else _STRIP_STEP
+            y, taken = height + step / 2, []
+            rows.append((y, taken))
+            height += step
+        taken.append((x_from, x_to))
+        parts.append(f'<g transform="translate(0 {y + 2:.0f})">{shape}</g>')
+    parts += [
+        _factor_point(point, marks[0].hue, to_x) for point in points if axis.holds(point.factor)
+    ]
+    tall = max(math.ceil(height) + 4, _STRIP_HEIGHT)
+    grid = "".join(f"M{to_x(tick):.1f} 0V{tall}" for tick in axis.ticks if tick != 1)
+    lines = f'<path class="gr" d="{grid}"/><path class="ax" d="M{to_x(1.0):.1f} 0V{tall}"/>'
+    summary = "; ".join(mark.sentence for mark in marks)
+    return _svg(axis.width, tall, summary, [lines, *parts])
+
+
+def _factor_point(point: spec.FactorPoint, hue: spec.Hue, to_x: Callable[[float], float]) -> str:
+    title = escape(f"{point.about}: {spec.factor_text(point.factor)}")
+    sign = "ho " * point.hollow
+    return (
+        f'<circle class="{sign}c-{hue}" cx="{to_x(point.factor):.1f}" cy="5" r="2.5">'
+        f"<title>{title}</title></circle>"
+    )
 
 
 def _factor_mark(
@@ -271,7 +294,7 @@ def factor_axis(axis: spec.FactorAxis) -> str:
         f"{tick:g}{spec.TIMES}</text>"
         for tick in axis.ticks
     ]
-    return _svg(axis.width, 16, "Cost factor, logarithmic axis", ticks)
+    return _svg(axis.width, 16, "Slowdown factor, logarithmic axis", ticks)
 
 
 def dot_strip(dots: Sequence[spec.Dot], hue: spec.Hue, maximum: float, *, median: float) -> str:

@@ -17,12 +17,11 @@ from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
 from sitegen.catalogue.families import matching_headline, natural
 from sitegen.catalogue.metrics import Better, Scale
-from sitegen.catalogue.units import significant
 from sitegen.cli.terminal import aligned, encoded
 from sitegen.config import Config
 from sitegen.errors import SitegenError, Unjudged
 from sitegen.model import AnyRun, Comparability, Series
-from sitegen.report import costs, words
+from sitegen.report import effects, words
 
 
 class Question(Struct, frozen=True):
@@ -265,7 +264,7 @@ def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
 
 def _head(pairing: Pairing) -> tuple[str, ...]:
     sides = (pairing.baseline, pairing.side)
-    return ("Series", *sides, "Overhead, %", "Interval, %", "Verdict", "Beside it")
+    return ("Series", *sides, "Cost", "Interval", "Verdict", "Beside it")
 
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
@@ -314,17 +313,15 @@ def _json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    one, unit, factor = row.comparison, costs.unit_of(row.comparison), row.comparison.factor
+    one, unit = row.comparison, effects.unit_of(row.comparison)
     values = [
         f"{words.number(cell, unit)} {unit.text if cell.summary else ''}".rstrip()
         for cell in (one.baseline, one.side)
     ]
     if one.reason:
         return row.series, *values, "", "", one.verdict, one.reason
-    share = costs.effect(one)
-    if share and factor and factor >= 2:  # noqa: PLR2004 - from a doubling on, times read better
-        share += f" ({significant(factor, 3)}×)"
-    return row.series, *values, share, costs.interval(one), one.verdict, costs.detail(one)
+    cost, ends = effects.effect(one), effects.interval(one)
+    return row.series, *values, cost, ends, one.verdict, effects.detail(one)
 
 
 def _bar(cells: Sequence[str]) -> str:

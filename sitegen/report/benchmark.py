@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family, matching_headline, rank
 from sitegen.catalogue.metrics import Better
@@ -14,10 +15,11 @@ from sitegen.catalogue.tool import Headline, Rule
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import BarChart, Chart, LineChart, Point
 from sitegen.model import AnyRun, Provenance, Run, Sample, StepRecord
-from sitegen.report import costs, derived, figures, panels, words
-from sitegen.report.costs import CostTable, Finding
+from sitegen.report import derived, figures, findings, panels, words
+from sitegen.report.costs import CostTable
 from sitegen.report.derived import Section
 from sitegen.report.figures import FigureTable
+from sitegen.report.findings import Finding
 from sitegen.report.words import Platform
 
 _PROVENANCES = (
@@ -30,8 +32,17 @@ _MAX_RUNS = 20
 _MAX_HISTORY = 8
 _DAY_S = 86_400.0
 
-#: A caveat rule with how often it applies on this page, and an example of what it saw.
-Doubt = tuple[Rule, int, str]
+
+class Doubt(NamedTuple):
+    """A caveat rule with how many values it speaks of, an example, and the runs that it is of."""
+
+    rule: Rule
+    values: int
+    sentence: str
+    runs: tuple[tuple[str, str], ...]
+    aside: bool
+
+
 #: An environment, the (id, day) of the runs that stand for it, and the (id, reason) of others.
 UsedRuns = tuple[Platform, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
@@ -60,6 +71,14 @@ class BenchmarkPage(NamedTuple):
     background: tuple[str, ...]
     sources: tuple[tuple[str, str, str, str], ...]
     runs: tuple[UsedRuns, ...]
+    open_tables: int = 2
+    open_charts: int = 6
+
+    @property
+    def costs_title(self) -> str:
+        """What the section of costs is called: by the TEE, where there is one."""
+        tees = dict.fromkeys(findings.subject(table.side) for table in self.costs if table.tee)
+        return f"What {next(iter(tees))} costs" if len(tees) == 1 else "What it costs"
 
 
 def page(
@@ -79,7 +98,7 @@ def page(
         title=presented.title,
         question=presented.question,
         finding=(None if tables else derived.finding(analysis, benchmark))
-        or costs.finding(analysis, benchmark, tables),
+        or findings.of_benchmark(analysis, benchmark, tables),
         doubts=_doubts(analysis, benchmark),
         counts=_counts(runs, len(chosen)),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
@@ -130,16 +149,34 @@ def _counts(runs: Sequence[AnyRun], environments: int) -> str:
 
 
 def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
-    """Return the rules that apply to figures, and to comparisons where no figure says as much."""
-    caveats = [caveat for cell in analysis.of(benchmark) for caveat in cell.caveats]
+    """Return the rules that apply to figures, and to comparisons where no figure says as much.
+
+    A run that is set aside comes first: it is in no figure, and a reader wants to know which.
+    """
+    cells = analysis.of(benchmark)
+    marks = [(caveat, False) for cell in cells for caveat in cell.caveats]
+    marks += [(caveat, True) for cell in cells for caveat in cell.aside]
     for one in analysis.comparisons:
         if one.series.benchmark == benchmark:
             of_sides = {*one.side.caveats, *one.baseline.caveats}
-            caveats += [caveat for caveat in one.caveats if caveat not in of_sides]
-    counts = Counter(caveat.rule.id for caveat in caveats)
-    first = {caveat.rule.id: caveat for caveat in reversed(caveats)}
-    doubts = [(one.rule, counts[name], one.sentence) for name, one in first.items()]
-    return tuple(sorted(doubts, key=lambda d: (not d[0].doubts, -d[1], d[0].id)))
+            marks += [(caveat, False) for caveat in one.caveats if caveat not in of_sides]
+    days = {
+        run.id: f"{words.when(run)}, {label}"
+        for (name, label), selection in analysis.selections.items()
+        for run in selection.runs
+        if name == benchmark
+    }
+    found: dict[tuple[str, bool], list[Caveat]] = {}
+    for caveat, aside in marks:
+        found.setdefault((caveat.rule.id, aside), []).append(caveat)
+    doubts = []
+    for (_, aside), members in found.items():
+        runs = dict.fromkeys(run for one in members if one.rule.doubts for run in one.runs)
+        named = tuple((run, days[run]) for run in runs if run in days)
+        first = members[0]
+        doubts.append(Doubt(first.rule, len(members), first.sentence, named, aside))
+    order = lambda d: (not d.aside, not d.rule.doubts, -d.values, d.rule.id)  # noqa: E731
+    return tuple(sorted(doubts, key=order))
 
 
 def _sources(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str, str], ...]:

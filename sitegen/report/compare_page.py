@@ -28,7 +28,7 @@ from sitegen.catalogue.units import DisplayUnit
 from sitegen.fingerprint import facts
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import figures, panels, words
-from sitegen.report.costs import detail
+from sitegen.report.effects import detail
 from sitegen.report.navigation import in_order
 from sitegen.report.overview import newest
 
@@ -161,7 +161,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
         row = [by_series[series].get(label) for series in catalogue.series]
         if not any(row):
             continue
-        _, name, hue, role = words.platform(analysis.config, label)
+        _, name, hue, role, _ = words.platform(analysis.config, label)
         runs = selection.runs
         setup = analysis.setup(benchmark, label)
         cited = setup.provenance == Provenance.CITED
@@ -184,7 +184,7 @@ def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Side]:
         why = left_out.get(run.id, "")
         if run.withdrawn or (why and unit_problem(run.units)):
             continue
-        label, name, hue, _ = words.platform(analysis.config, run.environment)
+        label, name, hue, *_ = words.platform(analysis.config, run.environment)
         name = f"{name}, {words.when(run)}"
         about = f"run {run.id[-8:]}" + (f", {why}" if why else "")
         (cells, beside), page = catalogue.of_run(run), f"runs/{run.id}"

@@ -17,7 +17,7 @@ from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, Se
 from sitegen.catalogue.units import display, percent, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import panels, words
-from sitegen.report.costs import Finding
+from sitegen.report.findings import Finding
 
 #: A row of a table: a text a cell, or (text, smaller text, doubt).
 Row = Iterable[Sequence[str]]
@@ -225,7 +225,7 @@ def _shares(analysis: Analysis, benchmark: str, share: SessionShare, index: int)
     lines, rows, sentences = [], [], []
     platforms = contrasts.session_shares(analysis, benchmark, share)
     for label, parts, once_s, request_s, shares, absent in platforms:
-        _, name, hue, _ = words.platform(analysis.config, label)
+        _, name, hue, *_ = words.platform(analysis.config, label)
         points = tuple(
             Point(float(number), 100 * part, significant(100 * part, 2)) for number, part in shares
         )

@@ -15,7 +15,7 @@ from sitegen.report import panels, words
 from sitegen.report.words import Platform
 
 #: Rows of a benchmark's table, and of what a source prints.
-_MAX_ROWS = 50
+_MAX_ROWS = 200
 _MAX_PRINTED = 200
 #: Parameters by which a source describes a machine or itself: no other series.
 _REMARKS = frozenset({"cores", "gateway_version", "printed_as", "stated_bottleneck"})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from sitegen.config import TEE_WORDS
 from sitegen.fingerprint.facts import FACTS, GROUPS, title, words
 from sitegen.model import Fact, Signal, TeeVerdict
 
@@ -38,10 +39,9 @@ class TeeSummary(NamedTuple):
 
 _OTHER = "Other"
 _PLACES = {name: place for place, name in enumerate(FACTS)}
-_TEES = {
-    "tdx": "Intel TDX", "sev": "AMD SEV", "sev-es": "AMD SEV-ES", "sev-snp": "AMD SEV-SNP",
-    "csv": "Hygon CSV", "sgx": "Intel SGX", "nitro": "AWS Nitro Enclaves", "cca": "Arm CCA",
-    "secure-execution": "IBM Secure Execution",
+_MAKERS = {
+    "tdx": "Intel", "sev": "AMD", "sev-es": "AMD", "sev-snp": "AMD", "csv": "Hygon", "sgx": "Intel",
+    "nitro": "AWS", "cca": "Arm", "secure-execution": "IBM",
 }  # fmt: skip
 #: What a signal saw where there was nothing to see.
 UNSEEN = ("absent", "unreadable", "not asked")
@@ -84,5 +84,6 @@ def _meaning(signal: Signal) -> str:
     if signal.means == "none":
         return "speaks against being inside a TEE"
     if signal.means:
-        return f"speaks for {_TEES.get(signal.means, signal.means)}"
+        name = TEE_WORDS.get(signal.means, signal.means)
+        return f"speaks for {_MAKERS.get(signal.means, '')} {name}".replace("  ", " ")
     return "" if signal.saw in UNSEEN else "says nothing by itself"

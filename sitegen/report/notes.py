@@ -18,7 +18,7 @@ from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
 from sitegen.errors import SitegenError
 from sitegen.model import Params
-from sitegen.report import claims, costs, words
+from sitegen.report import claims, effects, words
 from sitegen.report.figures import printed_unit
 
 #: Of a figure that stands beside a printed one.
@@ -253,8 +253,8 @@ class _Figures(NamedTuple):
     def between(self, metric: str, env: str, **chosen: Any) -> str:  # noqa: ANN401 - of `compared`
         """Return an overhead with both ends of its interval."""
         found = self.compared(metric, env, **chosen)
-        ends = costs.interval(found)
-        return f"{costs.effect(found)}{NBSP}%" + (f" ({ends}{NBSP}%)" if ends else "")
+        ends = effects.interval(found)
+        return effects.effect(found) + (f" ({ends})" if ends else "")
 
 
 def _pattern(metric: str, chosen: Mapping[str, object]) -> SeriesPattern:

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
 from sitegen.catalogue.families import family, matching_headline, natural, rank
-from sitegen.charts.spec import Chart, Hue
+from sitegen.charts.spec import Chart, FactorAxis, Hue
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, machine, panels, words
+from sitegen.report import costs, findings, machine, panels, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
+from sitegen.report.findings import Finding
 from sitegen.report.navigation import in_order
 from sitegen.report.words import Platform
 
@@ -50,20 +51,31 @@ class OverviewPage(NamedTuple):
     doubt: str
     facts: tuple[tuple[str, str, str], ...]
     groups: tuple[OverviewGroup, ...]
+    axis: FactorAxis
     latest: tuple[ListedRun, ...]
     runs: int
     coverage: tuple[Coverage, ...]
+
+
+class CostGroup(NamedTuple):
+    """What an environment costs against one of its baselines, benchmark by benchmark."""
+
+    id: str
+    baseline: Platform
+    tables: tuple[CostTable, ...]
+    axis: FactorAxis
 
 
 class EnvironmentPage(NamedTuple):
     """What an environment is declared to be, what its runs saw, and all of them."""
 
     platform: Platform
+    finding: Finding
     declared: Environment
     observed: machine.TeeSummary | None
     baselines: tuple[tuple[str, str, str], ...]
     headlines: tuple[Headline, ...]
-    costs: tuple[CostTable, ...]
+    costs: tuple[CostGroup, ...]
     machine: tuple[machine.FactGroup, ...]
     runs: tuple[ListedRun, ...]
     runs_all: int
@@ -99,12 +111,14 @@ def page(
     elif collected:
         entering = sum(len(one.runs) for one in analysis.selections.values())
         lede = f"Computed from {entering:,} of {words.count(len(runs), 'archived run')}."
+    groups = tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order)
     return OverviewPage(
         headline=_headline(analysis, tables, order, len(runs)),
         lede=lede,
         doubt=doubt,
         facts=_facts(analysis, runs),
-        groups=tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order),
+        groups=groups,
+        axis=FactorAxis.of(mark for one in groups for table in one.tables for mark in table.marks),
         latest=_lines(analysis, newest(runs)[:_LATEST]),
         runs=len(runs),
         coverage=tuple(
@@ -117,18 +131,10 @@ def page(
 def _headline(
     analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
 ) -> str:
-    clauses: dict[str, list[str]] = {}
-    for name in order:
-        verb, clause = costs.clause(name, tables[name])
-        if clause:
-            clauses.setdefault(verb, []).append(clause)
-    if clauses:
-        said = (f"{verb} {words.enumerate_words(parts)}" for verb, parts in clauses.items())
-        return f"A TEE {', and '.join(said)}."
+    if said := findings.of_report({name: tables[name] for name in order}):
+        return said
     if not runs:
         return "Nothing has been measured yet."
-    if asked := sum(comparison.headline is not None for comparison in analysis.comparisons):
-        return f"Nothing is decided in {words.count(asked, 'headline comparison')}."
     environments = {label for _, label in analysis.cells}
     return (
         f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
@@ -180,9 +186,12 @@ def environment(
 ) -> EnvironmentPage:
     """Return the page of an environment; ``latest`` is its newest run of our own, read whole."""
     declared = analysis.config.environment(label)
-    benchmarks = sorted({run.benchmark for run in runs})
+    benchmarks = in_order({run.benchmark for run in runs})
+    of_label = [t for name in benchmarks for t in tables[name] if t.side.label == label]
+    platform = words.platform(analysis.config, label)
     return EnvironmentPage(
-        platform=words.platform(analysis.config, label),
+        platform=platform,
+        finding=findings.of_environment(platform, of_label),
         declared=declared,
         observed=machine.verdict(latest.fingerprint.tee) if latest else None,
         baselines=tuple(
@@ -190,10 +199,25 @@ def environment(
             for against, name in declared.baselines.items()
         ),
         headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
-        costs=tuple(t for name in benchmarks for t in tables[name] if t.side.label == label),
+        costs=_by_baseline(of_label),
         machine=machine.groups(latest.fingerprint.facts) if latest else (),
         runs=_lines(analysis, newest(runs)[:_MAX_RUNS]),
         runs_all=len(runs),
+    )
+
+
+def _by_baseline(tables: Sequence[CostTable]) -> tuple[CostGroup, ...]:
+    groups: dict[str, list[CostTable]] = {}
+    for table in tables:
+        groups.setdefault(table.baseline.label, []).append(table)
+    return tuple(
+        CostGroup(
+            f"against-{label}",
+            members[0].baseline,
+            tuple(members),
+            FactorAxis.of(row.mark for t in members for row in t.headlines if row.mark),
+        )
+        for label, members in groups.items()
     )
 
 

@@ -15,7 +15,7 @@ from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
 from sitegen.catalogue.tool import Kind
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
-from sitegen.config import ROLE_WORDS, Config
+from sitegen.config import ROLE_WORDS, TEE_WORDS, Config
 from sitegen.model import AnyRun, Params, Series
 
 ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
@@ -111,19 +111,31 @@ def statistic(name: str) -> str:
 
 
 class Platform(NamedTuple):
-    """An environment as pages show it."""
+    """An environment as pages show it; ``tee`` is the name of its TEE, as TDX, or nothing."""
 
     label: str
     name: str
     hue: Hue
     role: str
+    tee: str = ""
+
+    @property
+    def is_tee(self) -> bool:
+        """Whether it is a TEE."""
+        return self.hue in ("cpu-tee", "gpu-tee")
+
+    @property
+    def kind(self) -> str:
+        """The name of its TEE where its own name does not say it."""
+        return "" if self.tee.lower() in self.name.lower() else self.tee
 
 
 def platform(config: Config, label: str) -> Platform:
     """Return how the environment ``label`` is shown: its colour is that of its role."""
     declared = config.environment(label)
     role = ROLE_WORDS.get(declared.role or "", "platform not stated")
-    return Platform(label, declared.title or declared.label, declared.role or "metal", role)
+    tee = TEE_WORDS.get(declared.tee, "")
+    return Platform(label, declared.title or declared.label, declared.role or "metal", role, tee)
 
 
 def metric_line(metric: Metric, unit: DisplayUnit, statistic_name: str = "value") -> str:

@@ -323,21 +323,26 @@ class _Build:
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
+        rest = f"{name}/rest.js"
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
             cached: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
-            if self.output.keep_files([page, *downloads.values(), *compare_page.files(name)]):
+            if self.output.keep_files([page, rest, *downloads.values(), *compare_page.files(name)]):
                 self.paths += [page, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
+        folded, links = self.renderer.rest(content)
+        self.output.add(rest, folded)
+        self.output.refers(rest, links)
         self._page(
             page,
             "benchmark.html",
             page=content,
+            rest_address=f"rest.js?v={_short_of(folded)}",
             commands=commands,
             note=note,
             method=self._method(name),
@@ -625,6 +630,11 @@ def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def _short_of(data: bytes) -> str:
+    """Return what tells one version of a file from another in its address."""
+    return hashlib.sha256(data).hexdigest()[:8]
 
 
 def _count_pages(files: Mapping[str, Any]) -> int:

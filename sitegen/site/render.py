@@ -27,6 +27,7 @@ from markupsafe import Markup, escape
 from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
 from sitegen.report import words
+from sitegen.report.benchmark import BenchmarkPage
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
@@ -34,6 +35,8 @@ from sitegen.resources import templates
 from sitegen.site import layout
 from sitegen.site.layout import Layout, Slots
 
+#: Rows of a table that is brought when it is opened.
+_MOST_ROWS = 200
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
 _CURRENT = Markup(' aria-current="page"')
 _LINKS = (' href="', ' src="')
@@ -110,8 +113,8 @@ class Renderer:
             site=site,
             assets_folder=assets_folder,
             chart=_chart,
-            factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=_AXES[axis])),  # noqa: S704 - our own SVG, escaped there
-            factor_axis=lambda axis: Markup(svg.factor_axis(_AXES[axis])),  # noqa: S704
+            factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=axis)),  # noqa: S704 - our own SVG, escaped there
+            factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             run_rows=_run_rows,
             machine=_machine,
@@ -152,6 +155,28 @@ class Renderer:
 
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
+
+    def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
+        """Return the script with what a benchmark's page folds away, and the addresses in it."""
+        macros: Any = self._jinja.get_template("macros/rest.html").module
+        shown, root = page.open_charts, "../"
+        parts = {
+            f"costs-{table.id}": macros.costs(
+                table, table.rest[:_MOST_ROWS], root, len(table.rest[_MOST_ROWS:])
+            )
+            for table in page.costs
+            if table.rest
+        }
+        charts = {
+            "panels": page.panels[shown:],
+            "scaling": page.scaling[3:],
+            "distributions": page.distributions[3:],
+        }
+        parts |= {name: macros.charts(members) for name, members in charts.items() if members}
+        parts["figures"] = macros.figures(page.figures, root)
+        addresses = [address for part in parts.values() for address in links(part)]
+        told = orjson.dumps({name: str(part) for name, part in parts.items()})
+        return b"self.sitegenRest = " + _clean(told.decode()) + b";\n", addresses
 
     def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
         """Return a run's page, and the addresses that it refers to.
@@ -266,9 +291,6 @@ def links(page: str) -> list[str]:
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
     return {html.unescape(name) for name in _ID.findall(page)}
-
-
-_AXES = {axis.name: axis for axis in (spec.NARROW, spec.WIDE, spec.BROAD)}
 
 
 def _chart(chart: spec.Chart) -> Markup:

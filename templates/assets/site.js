@@ -213,6 +213,25 @@ const addCopyButton = (node) => {
   node.after(button, said);
 };
 
+// What a page folds away comes as a script when it is opened: a page on a disk may load nothing else.
+
+const fill = (folded) => {
+  const { rest, from } = folded.dataset;
+  delete folded.dataset.rest;
+  const place = folded.lastElementChild;
+  const put = () => {
+    const html = self.sitegenRest?.[rest];
+    if (!html) return;
+    place.insertAdjacentHTML("afterend", html);
+    place.remove();
+    folded.querySelectorAll("table.sortable").forEach(makeSortable);
+    folded.querySelectorAll("table.filterable").forEach(makeFilterable);
+    const charts = [...folded.querySelectorAll("figure.chart:has(.spec)")];
+    if (charts.length && !still) addLiveCharts(charts);
+  };
+  self.sitegenRest ? put() : load("script", { src: from }).then(put);
+};
+
 document.body.append(probe);
 all(".top .wrap").forEach(addThemeButton);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
@@ -222,3 +241,4 @@ all("[data-copy], [data-copy-link]").forEach(addCopyButton);
 const figures = all("figure.chart:has(.spec)");
 const still = /[?&]live=0\b/.test(location.search) || matchMedia("(prefers-reduced-data: reduce)").matches;
 if (figures.length && !still) addLiveCharts(figures);
+for (const folded of all("details.rest")) folded.addEventListener("toggle", () => folded.open && folded.dataset.rest && fill(folded));

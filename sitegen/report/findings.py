@@ -1,0 +1,244 @@
+"""The sentence of a page: what a TEE costs by its best-supported comparison, and on what it stands.
+
+What own runs decided comes before what they leave open, both before figures that a publication
+printed, these before single runs, and what must not be quoted last. A count of comparisons is no
+finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sitegen.analysis.compare import Analysis, Comparison
+from sitegen.analysis.stats import Word
+from sitegen.catalogue.families import family
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.units import percent
+from sitegen.model import Provenance
+from sitegen.report import costs, effects, words
+from sitegen.report.costs import CostRow, CostTable
+from sitegen.report.effects import NBSP
+from sitegen.report.words import Platform
+
+#: Benchmarks that the front page names in its headline.
+_MOST_CLAUSES = 3
+_DECIDED, _OPEN, _CITED, _SINGLE, _DOUBTFUL = range(5)
+
+
+class Finding(NamedTuple):
+    """A sentence computed from comparisons, and what stands beside it."""
+
+    sentence: str
+    beside: str = ""
+
+
+class Answer(NamedTuple):
+    """A comparison that a sentence is made of, in its row and table."""
+
+    table: CostTable
+    row: CostRow
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison itself."""
+        return self.row.comparison
+
+    @property
+    def standing(self) -> int:
+        """How well it is supported; the best is the least."""
+        one = self.comparison
+        if one.doubt:
+            return _DOUBTFUL
+        if one.decided:
+            return _DECIDED
+        if one.estimate:
+            return _OPEN
+        if Provenance.CITED in (one.side.provenance, one.baseline.provenance):
+            return _CITED
+        return _SINGLE
+
+    @property
+    def subject(self) -> str:
+        """What costs: the TEE by its kind, or the environment by its name."""
+        return subject(self.table.side)
+
+    @property
+    def clause(self) -> str:
+        """What it costs without who: "costs random reads 15.4 %"."""
+        one = self.comparison
+        what, amount = _object(self.row), _amount(one)
+        if one.word == Word.NO_DIFFERENCE:
+            return f"costs {what} nothing that shows"
+        if (one.factor or 0.0) < 1:
+            return f"costs {what} nothing ({amount} {effects.pace(one)})"
+        if effects.as_factor(one):
+            return f"makes {what} {amount} {effects.pace(one)}"
+        if one.metric.better == Better.LOWER:
+            return f"adds {amount} to {what}"
+        return f"costs {what} {amount}"
+
+    @property
+    def evidence(self) -> str:
+        """What it stands on: interval and replicates."""
+        one = self.comparison
+        if one.word == Word.NO_DIFFERENCE:
+            return f"no difference {effects.decision(one)}, {effects.replicates(one.stands_on)}"
+        if one.estimate is None:
+            return "one figure a side, as printed" if self.standing == _CITED else "one run a side"
+        span = effects.interval(one).replace("+", "").removesuffix(f"{NBSP}%")
+        return words.joined(span, effects.replicates(one.stands_on))
+
+    @property
+    def sentence(self) -> str:
+        """The sentence that stands for a page."""
+        one = self.comparison
+        who = self.subject
+        if self.standing == _OPEN:
+            span = effects.ends(one, one.joint, "and")
+            many = effects.replicates(one.stands_on)
+            open_one = f"Whether {who} costs {_object(self.row)} anything is open"
+            return f"{open_one}: between {span} ({many})."
+        doubt = f"; doubtful: {one.doubt}" if self.standing == _DOUBTFUL else ""
+        return f"{who} {self.clause} ({self.evidence}{doubt})."
+
+
+def subject(side: Platform) -> str:
+    """Return what a sentence says of an environment: its TEE's name, where it has one."""
+    return side.tee or side.name
+
+
+def best(tables: Iterable[CostTable]) -> Answer | None:
+    """Return the best-supported comparison of headline series; None where none means anything.
+
+    Of equally supported ones the first headline's, of those the one that most replicates stand
+    behind, then the one that costs most.
+    """
+    answers = [
+        Answer(table, row)
+        for table in tables
+        for row in table.headlines
+        if row.comparison.factor and not row.comparison.reason
+    ]
+    return min(answers, key=_rank, default=None)
+
+
+def _rank(answer: Answer) -> tuple[object, ...]:
+    one = answer.comparison
+    headlines = family(one.series.benchmark).headlines
+    place = headlines.index(one.headline) if one.headline in headlines else len(headlines)
+    return answer.standing, place, -one.stands_on.least, -(one.factor or 0.0)
+
+
+def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> Finding:
+    """Return what the comparisons of a benchmark say: of its TEEs, where it has any."""
+    title = family(benchmark).title
+    if answer := best(costs.of_tees(tables)) or best(tables):
+        return Finding(answer.sentence, _beside(answer))
+    rows = [row for table in tables for row in table.rows]
+    if rows:
+        why = next((row.detail for row in rows if row.detail), "no value can be divided")
+        return Finding(f"No comparison of {title} means anything yet: {why}.")
+    many = words.count(len({one.environment for one in analysis.of(benchmark)}), "environment")
+    if analysis.paired(benchmark):
+        why = "None of the metrics says whether more of it is better."
+        return Finding(f"{title} in {many}, and no metric that could be compared.", why)
+    return Finding(
+        f"{title} in {many}, and none of them against a baseline.",
+        "What a TEE costs here was not measured: no environment has its own machine without the"
+        " TEE beside it.",
+    )
+
+
+def of_environment(platform: Platform, tables: Sequence[CostTable]) -> Finding:
+    """Return what an environment costs against its first baseline, or what it is."""
+    first: dict[str, CostTable] = {}
+    for table in tables:
+        first.setdefault(table.benchmark, table)
+    answers = [one for one in (best([table]) for table in first.values()) if one]
+    sentence = _together(answers)
+    beside = f"{platform.name}: {words.joined(platform.role, platform.tee)}."
+    return Finding(sentence or f"{platform.name}: {platform.role}.", beside if sentence else "")
+
+
+def of_report(tables: Mapping[str, Sequence[CostTable]]) -> str:
+    """Return what the report says of TEEs: the benchmarks in which they cost most; or nothing."""
+    found = (best(costs.of_tees(of_one)) for of_one in tables.values())
+    return _together([one for one in found if one])
+
+
+def _together(answers: Sequence[Answer]) -> str:
+    """Return one sentence of the best-supported answers, those that cost most."""
+    if not answers:
+        return ""
+    standing = min(one.standing for one in answers)
+    chosen = [one for one in answers if one.standing == standing]
+    if standing == _OPEN or len(chosen) == 1:
+        return chosen[0].sentence
+    chosen.sort(key=lambda one: -(one.comparison.factor or 0.0))
+    # Nothing that costs nothing stands beside what does.
+    costly = [one for one in chosen if (one.comparison.factor or 0.0) > 1 and _costs(one)]
+    told = (costly or chosen)[:_MOST_CLAUSES]
+    subjects = dict.fromkeys(one.subject for one in told)
+    clauses = [f"{who} {_clauses([one for one in told if one.subject == who])}" for who in subjects]
+    return f"{'; '.join(clauses)} ({_grounds(told)})."
+
+
+def _costs(answer: Answer) -> bool:
+    return answer.comparison.word != Word.NO_DIFFERENCE
+
+
+def _clauses(answers: Sequence[Answer]) -> str:
+    """Return their clauses, those of one verb together."""
+    by_verb: dict[str, list[str]] = {}
+    for one in answers:
+        verb, _, rest = one.clause.partition(" ")
+        by_verb.setdefault(verb, []).append(rest)
+    said = (f"{verb} {words.enumerate_words(rests)}" for verb, rests in by_verb.items())
+    return ", and ".join(said)
+
+
+def _grounds(answers: Sequence[Answer]) -> str:
+    """Return on what answers stand, without their intervals, and against whom."""
+    bases = dict.fromkeys(one.table.baseline.name for one in answers)
+    against = f"against {words.enumerate_words([*bases])}"
+    counted = [one.comparison.stands_on for one in answers if one.comparison.estimate]
+    if len(counted) < len(answers):
+        return f"{answers[0].evidence}, {against}"
+    least = min(one.least for one in counted)
+    most = max(max(one.side, one.baseline) for one in counted)
+    levels = {one.level for one in counted}
+    level = counted[0].level if len(levels) == 1 else "run"
+    many = words.count(most, level)
+    return f"{many if least == most else f'{least} to {many}'} a side, {against}"
+
+
+def _object(row: CostRow) -> str:
+    """Return what is slowed down, as a sentence says it."""
+    headline = row.comparison.headline
+    if headline and headline.loses:
+        return headline.loses
+    named = headline.title if headline else row.comparison.metric.title
+    return words.lower_first(named)
+
+
+def _amount(comparison: Comparison) -> str:
+    """Return the size of an effect without its sign: "15.4 %", or so many times."""
+    if comparison.share is not None and not effects.as_factor(comparison):
+        return f"{percent(abs(comparison.share)).lstrip('+')}{NBSP}%"
+    return effects.effect(comparison).removesuffix(f" {effects.pace(comparison)}")
+
+
+def _beside(answer: Answer) -> str:
+    """Return between whom it was measured, and what the other headline series say."""
+    table, rows = answer.table, answer.table.headlines
+    parts = [f"{table.side.name} against {table.baseline.name}."]
+    verdicts: dict[str, int] = {}
+    for row in rows:
+        said = row.comparison.verdict or "no verdict"
+        verdicts[said] = verdicts.get(said, 0) + 1
+    if len(rows) > 1:
+        told = (f"{count} {said}" for said, count in verdicts.items())
+        many = words.count(len(rows), "headline series", "headline series")
+        parts.append(f"Of {many}: {words.enumerate_words([*told])}.")
+    return " ".join(parts)
