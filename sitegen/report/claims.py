@@ -53,7 +53,7 @@ class ClaimsPage(NamedTuple):
 
 
 def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
-    """Return the page: what differs first, what is reproduced last, by publication."""
+    """Return the page: by publication, that with most claims first, of each what differs first."""
     by_source: dict[str, list[Checked]] = {}
     for check in checked:
         by_source.setdefault(check.claim.source, []).append(check)
@@ -71,7 +71,7 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
         else "",
         tuple(
             (published.get(name, Source(name)), counts(checks), rows(checks))
-            for name, checks in by_source.items()
+            for name, checks in sorted(by_source.items(), key=lambda item: -len(item[1]))
         ),
     )
 
@@ -107,6 +107,9 @@ def _row(check: Checked) -> ClaimRow:
         interval = " to ".join(ends) if len({*ends}) > 1 else ""
     elif check.low is not None and check.high is not None:
         value = f"{_text(min(check.figures))} to {_text(max(check.figures))}"
+    elif check.verdict in (Verdict.REPRODUCED, Verdict.DIFFERS):
+        value = "holds" if check.verdict == Verdict.REPRODUCED else "does not hold"
+        unit = times = ""
     return ClaimRow(
         claim=claim,
         printed=f"{claim.printed}{times}{unit}",
