@@ -12,7 +12,7 @@ from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.replicates import FOR_INTERVAL
 from sitegen.analysis.stats import Interval, slowdown, t_interval
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
-from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
 from sitegen.config import Price
 from sitegen.model import Params
 
@@ -35,6 +35,17 @@ Share = tuple[str, list[tuple[str, float]], float, float, list[tuple[int, float]
 #: What one unit costs: cell, unit, price, amount in its currency and the interval of that; and
 #: against a named baseline (perf / price) over (perf / price) there: above 1 is better.
 UnitCost = tuple[Cell, str, Price, float, Interval | None, tuple[str, Ratio] | None]
+
+
+class Loads(NamedTuple):
+    """What one environment gives at each load: (load, of all, of each), the least load first.
+
+    ``accelerators`` is how many share what it gives to all; None where there is none.
+    """
+
+    environment: str
+    accelerators: int | None
+    places: tuple[tuple[str, Cell, Cell], ...]
 
 
 class Difference(NamedTuple):
@@ -277,3 +288,34 @@ def unit_costs(analysis: Analysis, benchmark: str) -> list[UnitCost]:
 
 def _over(value: float, interval: Interval) -> Interval:
     return Interval(value / interval.high, value / interval.low, interval.kind)
+
+
+def frontiers(
+    analysis: Analysis, benchmark: str, frontier: Frontier
+) -> dict[Params, tuple[Loads, ...]]:
+    """Return what environments give at each load, by the parameters that they share.
+
+    Only those that were measured at two loads or more: one is no frontier.
+    """
+    found: dict[tuple[Params, str], dict[str, tuple[Cell, Cell]]] = {}
+    for cell in analysis.of(benchmark):
+        if not frontier.total.matches(cell.series):
+            continue
+        have = dict(cell.series.params)
+        pattern = frontier.each
+        series = cell.series._replace(metric=pattern.metric, statistic=pattern.statistic)
+        each = analysis.cells.get((series, cell.environment))
+        load = have.pop(frontier.axis, "")
+        if load and cell.summary and each is not None and each.summary:
+            key = (tuple(sorted(have.items())), cell.environment)
+            found.setdefault(key, {})[load] = (cell, each)
+    charts: dict[Params, list[Loads]] = {}
+    for (params, label), places in sorted(found.items()):
+        if len(places) > 1:
+            ordered = sorted(places.items(), key=lambda place: axis_value(place[0]) or 0.0)
+            newest = analysis.selections[benchmark, label].runs[-1]
+            number = newest.fingerprint.get("gpus") or ""
+            gpus = int(number) if number.isdecimal() and int(number) else None
+            by_load = tuple((load, *cells) for load, cells in ordered)
+            charts.setdefault(params, []).append(Loads(label, gpus, by_load))
+    return {params: tuple(loads) for params, loads in charts.items()}

@@ -191,6 +191,7 @@ TOOL = tool.Tool(
             tool.Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Scaling efficiency, evaluation rate", axis="threads", axis_title="threads", efficiency=True),
         ),
         contrasts=(
+            tool.Frontier("Throughput against interactivity", tool.SeriesPattern("llm.output_token_throughput", "value", workload="closed"), tool.SeriesPattern("llm.decode_rate_per_request", "mean", workload="closed"), "concurrency", "tokens/s per user"),
             tool.OverheadBy("Decode rate, over the size of the model", tool.SeriesPattern("llm.decode_rate_per_request", "mean"), "model", "parameters of the model"),
             tool.OverheadBy("First token, over the size of the model", tool.SeriesPattern("llm.ttft", "mean"), "model", "parameters of the model"),
             tool.OverheadBy("Requests per second, over the size of the model", tool.SeriesPattern("llm.request_throughput", "value"), "model", "parameters of the model"),

@@ -185,7 +185,21 @@ class AxisCost(Struct, frozen=True):
     values: tuple[str, str]
 
 
-Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost
+class Frontier(Struct, frozen=True):
+    """What a machine gives all users against what it gives each, load by load.
+
+    ``total`` is of all, and told per accelerator where there are any; ``each`` is of one user;
+    ``axis`` is the parameter that says how many there are.
+    """
+
+    title: str
+    total: SeriesPattern
+    each: SeriesPattern
+    axis: str
+    each_title: str
+
+
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier
 
 
 class Family(Struct, frozen=True):

@@ -70,7 +70,7 @@ class BarChart(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of a line: ``text`` is its value as printed."""
+    """One point of a line: ``text`` is its value as printed, ``label`` what stands beside it."""
 
     x: float
     y: float
@@ -78,6 +78,7 @@ class Point(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    label: str = ""
 
 
 class Line(NamedTuple):

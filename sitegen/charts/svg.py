@@ -190,7 +190,10 @@ def _point(line: spec.Line, chart: spec.LineChart, frame: layout.Frame, at: layo
                 f'M{x - 3:.1f} {head:.1f}h6M{x - 3:.1f} {foot:.1f}h6"/>'
             )
     title = escape(chart.sentence(line, point))
-    return whisker + _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
+    mark = _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
+    if point.label:
+        mark += f'<text class="y mid" x="{x:.1f}" y="{y - 7:.1f}">{escape(point.label)}</text>'
+    return whisker + mark
 
 
 def _marker(hue: spec.Hue, x: float, y: float, *, hollow: bool, title: str = "") -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.analysis.contrasts import Climb, Difference
+from sitegen.analysis.contrasts import Climb, Difference, Loads
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric
-from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import display, percent, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import panels, words
 from sitegen.report.findings import Finding
 
+#: Charts of what a machine gives against what each user gets.
+_MOST_FRONTIERS = 3
 #: A row of a table: a text a cell, or (text, smaller text, doubt).
 Row = Iterable[Sequence[str]]
 
@@ -70,6 +72,8 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
                 sections.append(_shares(analysis, benchmark, contrast, index))
             case AxisCost():
                 sections.append(_axis_cost(analysis, benchmark, contrast))
+            case Frontier():
+                sections.append(_frontier(analysis, benchmark, contrast))
             case ForTheMoney():
                 sections.append(_for_the_money(analysis, benchmark, contrast))
     sections.append(_unit_costs(analysis, benchmark))
@@ -149,6 +153,59 @@ def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: 
         x_ticks=tuple((x, at) for x, at in sorted(places.items()) if not words.is_number(at)),
     )
     return [chart]
+
+
+def _frontier(analysis: Analysis, benchmark: str, frontier: Frontier) -> Section | None:
+    """Return a chart for each set-up that most environments share, TEEs and baselines in one."""
+    found = contrasts.frontiers(analysis, benchmark, frontier)
+    chosen = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_FRONTIERS]
+    if not chosen:
+        return None
+    common = set.intersection(*(set(params) for params, _ in chosen))
+    order = list(analysis.config.environments).index
+    charts = []
+    for index, (params, every) in enumerate(chosen):
+        ordered = sorted(every, key=lambda one: order(one.environment))
+        per_gpu = any(one.accelerators for one in ordered)
+        lines = panels.lines(
+            (name, hue, tuple(_load_points(analysis, frontier, one)))
+            for one in ordered
+            for _, name, hue, *_ in [words.platform(analysis.config, one.environment)]
+        )
+        extra = words.params(tuple(pair for pair in params if pair not in common))
+        unit = "tokens/s per GPU" if per_gpu else "tokens/s"
+        charts.append(
+            LineChart(
+                id=f"frontier-{index}",
+                title=extra or frontier.title,
+                subtitle=f"{unit} · ↑ → higher is better · numbers: requests at once",
+                x_title=frontier.each_title,
+                unit=unit,
+                lines=lines,
+                summary=f"{frontier.title}: {words.enumerate_words([one.label for one in lines])}",
+            )
+        )
+    about = "what the machine gives to all against what each user gets, load by load"
+    if len({one.accelerators for _, every in chosen for one in every}) > 1:
+        about += "; of machines without GPUs as a whole"
+    return Section("frontier", frontier.title, about, charts=tuple(charts))
+
+
+def _load_points(analysis: Analysis, frontier: Frontier, loads: Loads) -> Iterator[Point]:
+    """Yield a point a load, the most loaded one first: what each user gets rises to the right."""
+    each_metric, total_metric = (
+        analysis.metric(pattern.metric) for pattern in (frontier.each, frontier.total)
+    )
+    points = []
+    for load, total, each in loads.places:
+        if total.summary is None or each.summary is None:
+            continue
+        value = total.summary.value / (loads.accelerators or 1)
+        x_unit, y_unit = each_metric.unit_for([each.summary.value]), total_metric.unit_for([value])
+        x, y = each.summary.value / x_unit.factor, value / y_unit.factor
+        doubt = total.doubt or each.doubt
+        points.append(Point(x, y, y_unit.number(value), doubt=doubt, label=load))
+    yield from sorted(points)
 
 
 def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> Section | None:
