@@ -48,6 +48,7 @@ _END_ROW: Final = 14
 _WIDEST_END: Final = 150.0
 _FEW_PLACES: Final = 9
 _FINE_DECADES: Final = 3
+_FEWEST_TICKS: Final = 3
 _BOLD: Final = 1.08  # how much wider bold type is
 _LOG_AXES: Final = (("", "vertical axis log"), ("log scale", "both axes log"))  # x, then y
 
@@ -299,8 +300,8 @@ def frame(spec: LineChart) -> Frame:
 
 
 def _end_label(line: Line, spec: LineChart) -> tuple[str, str, float]:
-    """Return the label at a line's end, the last value after it (a step has none), their width."""
-    last = line.points[-1].text if line.points and spec.kind != "step" else ""
+    """Return the label at a line's end, the value after it, and their width."""
+    last = line.value or (line.points[-1].text if line.points and spec.kind != "step" else "")
     width = text_width(last) if last else 0.0
     label = clip(line.label, _WIDEST_END - (width + 4.0 if last else 0.0))
     return label, last, text_width(label) + (width * _BOLD + 4.0 if last else 0.0) + 2.0
@@ -362,6 +363,8 @@ def _x_axis(spec: LineChart, xs: Sequence[float], px: Extent) -> Axis:
             ticks = [(place, _signed(place, f"{abs(place):,.6g}")) for place in places]
         else:
             ticks = _axis((low, high), 5, px, log=spec.x_log).ticks
+            if spec.x_log and sum(low <= place <= high for place, _ in ticks) < _FEWEST_TICKS:
+                ticks = _axis((low, high), 4, px, log=False).ticks
     to_x = scale(low, high, *px, log=spec.x_log)
     apart: list[tuple[float, str]] = []
     free = -_LIMIT

@@ -82,12 +82,16 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One series of a line chart, labelled at its end. ``pattern`` 0 solid, 1 dashed, 2 dotted."""
+    """One series of a line chart, labelled at its end. ``pattern`` 0 solid, 1 dashed, 2 dotted.
+
+    After the label stands its ``value``, else that of its last point; of a step nothing else.
+    """
 
     label: str
     hue: Hue
     points: tuple[Point, ...]
     pattern: int = 0
+    value: str = ""
 
 
 class LineChart(NamedTuple):

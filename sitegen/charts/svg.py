@@ -76,10 +76,8 @@ def _bar(row: layout.BarRow, bars: layout.BarLayout, unit: str) -> str:
     text, absent = escape(mark.printed), ""
     if mark.value is None:
         absent = ' class="na"'
-    elif mark.doubt:
-        text = f'<tspan class="k">{text}</tspan>'
-        if not bars.notes:
-            text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
+    elif mark.doubt and not bars.notes:
+        text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
     return (
         f"<g><title>{escape(mark.sentence(row.heading, unit))}</title>{label}{bar}{whisker}"
         f'<text{absent} x="{zero + row.end * px + 6:.1f}" y="{top + 11}">{text}</text></g>'

@@ -62,7 +62,7 @@ class BenchmarkPage(NamedTuple):
     counts: str
     panels: tuple[Chart, ...]
     scaling: tuple[Chart, ...]
-    scaling_notes: tuple[str, ...]
+    efficiency: derived.TextTable | None
     distributions: tuple[Chart, ...]
     sections: tuple[Section, ...]
     history: tuple[Chart, ...]
@@ -103,7 +103,7 @@ def page(
         counts=_counts(runs, len(chosen)),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
-        scaling_notes=panels.efficiency_notes(charts),
+        efficiency=derived.efficiencies(charts),
         distributions=panels.distributions(analysis, benchmark, samples or {}),
         sections=derived.sections(analysis, benchmark),
         history=history(analysis, benchmark),

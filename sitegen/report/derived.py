@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from sitegen.analysis import contrasts
+from sitegen.analysis import caveats, contrasts
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import Climb, Difference, Loads
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
-from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
-from sitegen.catalogue.units import display, percent, significant
+from sitegen.catalogue.units import DisplayUnit, display, percent, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import panels, words
 from sitegen.report.findings import Finding
@@ -87,6 +87,26 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
     )
 
 
+def efficiencies(charts: Sequence[Chart]) -> TextTable | None:
+    """Return how far each line of the efficiency charts comes; None where there is none."""
+    rows = [
+        _efficiency(chart.title.removeprefix("Scaling efficiency, "), line)
+        for chart in charts
+        if isinstance(chart, LineChart) and chart.reference
+        for line in chart.lines
+    ]
+    axes = dict.fromkeys(c.x_title for c in charts if isinstance(c, LineChart) and c.reference)
+    head = ("Scaling efficiency", "at most, %", f"at, {words.joined(*axes)}")
+    return TextTable.of("Scaling efficiency", head, rows) if rows else None
+
+
+def _efficiency(title: str, line: Line) -> Row:
+    above = [one for one in line.points if caveats.applying("scaling", round(one.x), one.y / 100)]
+    best = max(above or line.points[1:], key=lambda point: point.y)
+    doubt = "the value at 1 that it divides by is low" if above else best.doubt
+    return words.joined(title, line.label), (best.text, "", doubt), f"{best.x:g}"
+
+
 def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     """Return what a ladder adds to a request where it can be quoted best; None without one."""
     declared = family(benchmark).contrasts
@@ -110,11 +130,11 @@ def finding(analysis: Analysis, benchmark: str) -> Finding | None:
         for label, _, once, request, *_ in contrasts.session_shares(analysis, benchmark, contrast)
         if label == climb.environment
     ]
-    metric = analysis.metric(climb.first.series.metric)
+    unit = analysis.metric(climb.first.series.metric).unit_for([value])
     return Finding(
-        f"Outside the model, each request takes {_text(metric, abs(value))}"
+        f"Outside the model, each request takes {_text(unit, abs(value))}"
         f" {'more' if value > 0 else 'less'} with every protection"
-        f" ({_ends(metric, total.interval)}).",
+        f" ({_ends(unit, total.interval)}).",
         " ".join(beside),
     )
 
@@ -212,7 +232,6 @@ def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> S
     climbs = contrasts.climbs(analysis, benchmark, ladder)
     if not climbs:
         return None
-    metric = analysis.metric(ladder.series.metric)
     # The parameters that tell two climbs apart.
     common = set.intersection(*(set(climb.params) for climb in climbs))
     names, sentences, tables = [], [], []
@@ -223,8 +242,10 @@ def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> S
         title = climb.first_title
         head = (names[-1], "more than the step before", f"share of {title}", "request")
         base = climb.first.summary.value if climb.first.summary else 0.0
-        steps = (_step_row(metric, one, base) for one in climb.differences)
-        rows = ((title, "·", "·", _measured(metric, climb.first)), *steps)
+        cells = [climb.first, *(one.cell for one in climb.differences)]
+        unit = panels.unit_of(analysis, cells)
+        steps = (_step_row(unit, one, base) for one in climb.differences)
+        rows = ((title, "·", "·", _measured(unit, climb.first)), *steps)
         tables.append(TextTable.of(f"{ladder.title}, {names[-1]}", head, rows))
         if climb.absent:
             absent = words.enumerate_words(climb.absent)
@@ -266,16 +287,16 @@ def _ladder_chart(
     )
 
 
-def _step_row(metric: Metric, step: Difference, base: float) -> Row:
+def _step_row(unit: DisplayUnit, step: Difference, base: float) -> Row:
     pairs = words.count(step.pairs, "pair") if step.pairs else ""
-    value = "not paired" if step.value is None else _signed(metric, step.value)
+    value = "not paired" if step.value is None else _signed(unit, step.value)
     share: Sequence[str] = ""
     # A share of one pair would read like a finding.
     if step.value is not None and step.interval and base > 0:
         ends = _span(step.interval, lambda end: percent(end / base))
         share = (f"{percent(step.value / base)} %", f"{ends} %")
-    between = words.joined(_ends(metric, step.interval), pairs)
-    return step.title, (value, between), share, _measured(metric, step.cell)
+    between = words.joined(_ends(unit, step.interval), pairs)
+    return step.title, (value, between), share, _measured(unit, step.cell)
 
 
 def _shares(analysis: Analysis, benchmark: str, share: SessionShare, index: int) -> Section | None:
@@ -398,22 +419,21 @@ def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
     return Section("unit-costs", title, about, tables=(TextTable.of(title, head, rows),))
 
 
-def _measured(metric: Metric, cell: Cell) -> tuple[str, str, str]:
-    return _text(metric, cell.summary.value) if cell.summary else "", "", cell.doubt
+def _measured(unit: DisplayUnit, cell: Cell) -> tuple[str, str, str]:
+    return _text(unit, cell.summary.value) if cell.summary else "", "", cell.doubt
 
 
 def _span(interval: Interval | None, form: Callable[[float], str] = significant) -> str:
     return f"{form(interval.low)} to {form(interval.high)}" if interval else ""
 
 
-def _ends(metric: Metric, interval: Interval | None) -> str:
-    return _span(interval, lambda end: _signed(metric, end))
+def _ends(unit: DisplayUnit, interval: Interval | None) -> str:
+    return _span(interval, lambda end: _signed(unit, end))
 
 
-def _text(metric: Metric, value: float) -> str:
-    unit = metric.unit_for([value])
+def _text(unit: DisplayUnit, value: float) -> str:
     return f"{unit.number(value)} {unit.text}"
 
 
-def _signed(metric: Metric, value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{_text(metric, abs(value))}"
+def _signed(unit: DisplayUnit, value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{_text(unit, abs(value))}"

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import family
@@ -81,13 +83,15 @@ class Answer(NamedTuple):
     @property
     def evidence(self) -> str:
         """What it stands on: interval and replicates."""
-        one = self.comparison
+        one, against = self.comparison, f"against {self.table.baseline.name}"
         if one.word == Word.NO_DIFFERENCE:
-            return f"no difference {effects.decision(one)}, {effects.replicates(one.stands_on)}"
+            return words.joined(f"none {effects.decision(one)} {against}", _many(one))
         if one.estimate is None:
-            return "one figure a side, as printed" if self.standing == _CITED else "one run a side"
+            each = "figure" if self.standing == _CITED else "run"
+            how = ", as printed" if self.standing == _CITED else ""
+            return f"one {each} a side{how}, {against}"
         span = effects.interval(one).replace("+", "").removesuffix(f"{NBSP}%")
-        return words.joined(span, effects.replicates(one.stands_on))
+        return words.joined(f"{span} {against}".lstrip(), _many(one))
 
     @property
     def sentence(self) -> str:
@@ -96,7 +100,7 @@ class Answer(NamedTuple):
         who = self.subject
         if self.standing == _OPEN:
             span = effects.ends(one, one.joint, "and")
-            many = effects.replicates(one.stands_on)
+            many = f"against {self.table.baseline.name}, {_many(one)}"
             open_one = f"Whether {who} costs {_object(self.row)} anything is open"
             return f"{open_one}: between {span} ({many})."
         doubt = f"; doubtful: {one.doubt}" if self.standing == _DOUBTFUL else ""
@@ -204,13 +208,18 @@ def _grounds(answers: Sequence[Answer]) -> str:
     against = f"against {words.enumerate_words([*bases])}"
     counted = [one.comparison.stands_on for one in answers if one.comparison.estimate]
     if len(counted) < len(answers):
-        return f"{answers[0].evidence}, {against}"
+        return answers[0].evidence.replace(f"against {answers[0].table.baseline.name}", against)
     least = min(one.least for one in counted)
     most = max(max(one.side, one.baseline) for one in counted)
     levels = {one.level for one in counted}
     level = counted[0].level if len(levels) == 1 else "run"
     many = words.count(most, level)
     return f"{many if least == most else f'{least} to {many}'} a side, {against}"
+
+
+def _many(comparison: Comparison) -> str:
+    """Return on how many replicates it stands: "5 boots a side"."""
+    return effects.replicates(replace(comparison.stands_on, turns=()))
 
 
 def _object(row: CostRow) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from sitegen.analysis import caveats
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
 from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Family, Panel
-from sitegen.catalogue.units import DisplayUnit
+from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Hue, Line, LineChart, Mark, Point
 from sitegen.model import Params, Sample, Series
 from sitegen.report import words
@@ -25,7 +24,8 @@ _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0
-_TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
+_MIDDLE = 50.0
+_TAIL = (_MIDDLE, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 
 def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Chart, ...]:
@@ -128,7 +128,11 @@ def mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, label: str) -> Mark:
 
 def _bounds(cell: Cell, unit: DisplayUnit) -> tuple[float | None, float | None]:
     interval = cell.summary.interval if cell.summary else None
-    return (interval.low / unit.factor, interval.high / unit.factor) if interval else (None, None)
+    if interval is None:
+        return None, None
+    # An interval of what cannot be negative ends at nothing.
+    floor = 0.0 if cell.summary and min(cell.summary.values) >= 0 else interval.low
+    return max(interval.low, floor) / unit.factor, interval.high / unit.factor
 
 
 def _bar_chart(analysis: Analysis, panel: Panel, cells: Sequence[Cell], chart_id: str) -> BarChart:
@@ -262,30 +266,6 @@ def _points(members: Sequence[Cell], panel: Panel, unit: DisplayUnit) -> Iterato
             yield Point(at, value / unit.factor, text, *_bounds(cell, unit), cell.doubt)
 
 
-def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
-    """Return in a sentence what each efficiency chart shows, line by line."""
-    return tuple(
-        f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}: {_reached(line)}"
-        for chart in charts
-        if isinstance(chart, LineChart) and chart.reference
-        for line in chart.lines
-    )
-
-
-def _reached(line: Line) -> str:
-    """Return how far a line of an efficiency chart comes, and what cannot be."""
-    above = [one for one in line.points if caveats.applying("scaling", round(one.x), one.y / 100)]
-    best = max(above or line.points[1:], key=lambda point: point.y)
-    if above:
-        return (
-            f"up to {best.text} % at {best.x:g}. More than {best.x:g} times one thread"
-            " cannot come from more threads: the value at 1 that it divides by is low."
-        )
-    doubt = f" ({best.doubt})" if best.doubt else ""
-    alone = len(line.points) == 2  # noqa: PLR2004 - one place to tell of
-    return (f"{best.text} % at {best.x:g}" if alone else f"never above {best.text} %") + f"{doubt}."
-
-
 def distributions(
     analysis: Analysis, benchmark: str, samples: Mapping[str, tuple[Sample, ...]]
 ) -> tuple[Chart, ...]:
@@ -315,12 +295,15 @@ def distributions(
         lines = []
         for label, bins in sorted(histograms[series].items()):
             environment = words.platform(analysis.config, label)
-            lines.append(Line(environment.name, environment.hue, _cumulative(bins, unit)))
+            points = _cumulative(bins, unit)
+            middle = next((one.x for one in points if one.y >= _MIDDLE), None)
+            value = "" if middle is None else significant(middle)
+            lines.append(Line(environment.name, environment.hue, points, value=value))
         charts.append(
             LineChart(
                 id=f"distribution-{index}",
                 title=title,
-                subtitle=f"{name} · % of {presented.counted} within",
+                subtitle=f"{name} · % of {presented.counted} within · at the label: p50",
                 x_title=f"{name}, {unit.text}",
                 unit="%",
                 lines=tuple(lines),

@@ -52,7 +52,7 @@ class ReportSection(NamedTuple):
     figures: int
     tables: tuple[FigureTable, ...]
     charts: tuple[Chart, ...]
-    chart_notes: tuple[str, ...]
+    efficiency: derived.TextTable | None
     derived: tuple[derived.Section, ...]
     costs: tuple[CostTable, ...]
     claims: tuple[ClaimRow, ...]
@@ -244,7 +244,7 @@ def _section(  # noqa: PLR0913 - what a section is made of
         figures=shown,
         tables=tuple(t for each, _ in pages for t in figures.printed(printed, each, cited)),
         charts=charts,
-        chart_notes=panels.efficiency_notes(charts),
+        efficiency=derived.efficiencies(charts),
         derived=tuple(
             one for each, _ in pages for one in derived.sections(printed, each, f"{name}-{each}-")
         ),

@@ -25,6 +25,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
 from sitegen.charts import plotly, spec, svg
+from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
 from sitegen.report import words
 from sitegen.report.benchmark import BenchmarkPage
@@ -116,6 +117,7 @@ class Renderer:
             factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=axis)),  # noqa: S704 - our own SVG, escaped there
             factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
+            colour_key=_colour_key(),
             run_rows=_run_rows,
             machine=_machine,
             signals=_signals,
@@ -291,6 +293,14 @@ def links(page: str) -> list[str]:
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
     return {html.unescape(name) for name in _ID.findall(page)}
+
+
+def _colour_key() -> Markup:
+    """Return what colours and signs say, on every page alike: the roles of environments."""
+    roles = zip(_ROLES, ROLE_WORDS.values(), strict=True)
+    signs = [f'<li><span class="sw c-{hue}"></span>{word}</li>' for hue, word in roles]
+    signs.append('<li><span class="sw hollow"></span>doubtful, or in no mean</li>')
+    return Markup(f'<ul class="key links" aria-label="Colours">{"".join(signs)}</ul>')  # noqa: S704 - our own words
 
 
 def _chart(chart: spec.Chart) -> Markup:

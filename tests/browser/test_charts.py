@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sitegen.charts import svg
-from sitegen.charts.spec import WIDE, FactorMark
+from sitegen.charts.spec import FactorAxis, FactorMark
 from sitegen.site import render
 from tests import site_checks as check
 from tests.browser.conftest import Watch, served
@@ -30,6 +30,7 @@ _WATCH_SHIFTS = """
     new PerformanceObserver((list) => list.getEntries().forEach((one) => { shifts += one.value; }))
         .observe({ type: "layout-shift", buffered: true });
 """
+WIDE = FactorAxis(0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
 _CENTRES = """(query) => [...document.querySelectorAll(query)].map((node) => {
     const { x, y, width, height } = node.getBoundingClientRect();
     return [x + width / 2, y + height / 2];
@@ -42,7 +43,7 @@ def _page_of_all_charts() -> str:
     strip = svg.factor_strip([FactorMark("TDX", 2.0, "cpu-tee")], axis=WIDE)
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td class="n" data-v="{value}">{text}</td>'
-        f'<td class="strip wide">{strip}</td></tr>'
+        f'<td class="strip">{strip}</td></tr>'
         for name, value, text in (("read", 2, "2 k"), ("write", 10, "10 k"), ("trim", "", "-"))
     )
     return (
@@ -53,7 +54,7 @@ def _page_of_all_charts() -> str:
         '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a></div></header>'
         f'{svg.pattern_defs(HUES)}<main class="wrap"><h1>Charts</h1><div class="scroll">'
         '<table class="sortable filterable" id="t"><thead><tr><th scope="col">Name</th>'
-        '<th scope="col">Value</th><th class="strip wide" scope="col">'
+        '<th scope="col">Value</th><th class="strip" scope="col">'
         f"{svg.factor_axis(WIDE)}</th></tr></thead><tbody>{rows}</tbody></table></div>"
         f'<div class="panels">{figures}</div></main></body></html>'
     )

@@ -6,7 +6,6 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,11 +13,11 @@ from hypothesis import strategies as st
 
 from sitegen.charts import svg
 from sitegen.charts.layout import text_width
-from sitegen.charts.spec import BROAD, NARROW, WIDE, Dot, FactorAxis, FactorMark
+from sitegen.charts.spec import Dot, FactorAxis, FactorMark, FactorPoint
 from tests.charts.examples import HOSTILE, HUES
 from tests.charts.markup import check_markup
 
-_ASSETS = Path(__file__).parents[2] / "templates" / "assets"
+WIDE = FactorAxis(0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
 
 
 def _place(axis: FactorAxis, factor: float) -> float:
@@ -64,7 +63,8 @@ def test_any_factors_make_whole_markup(marks: list[FactorMark]) -> None:
     check = svg.factor_strip(marks, axis=WIDE)
     root = ET.fromstring(check)  # noqa: S314
     drawn = len(list(root.iter("title")))
-    assert drawn == sum(mark.factor > 0 for mark in marks)
+    points = sum(WIDE.holds(point.factor) for mark in marks for point in mark.points)
+    assert drawn == sum(mark.factor > 0 for mark in marks) + points
     assert "nan" not in re.sub("<title>.*?</title>|<text.*?</text>|aria-label=.*?>", "", check)
 
 
@@ -86,17 +86,46 @@ def test_labels_of_one_row_stand_apart() -> None:
         assert all(a[1] < b[0] for a, b in pairwise(ordered))
 
 
-@pytest.mark.parametrize("axis", [NARROW, WIDE, BROAD], ids=lambda axis: axis.name)
-def test_lines_of_the_style_sheet_stand_where_the_ticks_are(axis: FactorAxis) -> None:
-    css = (_ASSETS / "site.css").read_text("utf-8")
-    rule = re.search(rf"^\.{axis.name} {{(.*)}}", css, re.MULTILINE)
-    assert rule is not None
-    shares = dict(re.findall(r"--(\w+): (\.\d+)", rule[1]))
-    expected = {tick: _place(axis, tick) / axis.width for tick in axis.ticks}
-    assert float(shares.pop("one")) == pytest.approx(expected.pop(1.0), abs=1e-4)
-    assert sorted({float(share) for share in shares.values()}) == pytest.approx(
-        sorted(expected.values()), abs=1e-4
-    )
+@pytest.mark.parametrize(
+    ("factors", "ticks"),
+    [
+        ([1.05, 1.11], (1.0, 1.05, 1.1)),
+        ([1.15, 1.2], (1.0, 1.1, 1.2)),
+        ([0.5, 2.9], (1.0, 2.0, 3.0)),
+        ([0.05, 60.0], (0.1, 1.0, 10.0)),
+        ([1.001], (1.0, 1.05)),
+        ([], (1.0, 1.05)),
+    ],
+)
+def test_an_axis_fits_its_marks_and_has_few_round_ticks(
+    factors: list[float], ticks: tuple[float, ...]
+) -> None:
+    axis = FactorAxis.of(FactorMark("", factor, "vm") for factor in factors)
+    assert all(map(axis.holds, factors))
+    assert axis.ticks == ticks
+
+
+@given(st.lists(st.floats(1e-3, 1e3), max_size=9))
+def test_any_factors_have_an_axis(factors: list[float]) -> None:
+    axis = FactorAxis.of(FactorMark("", factor, "vm") for factor in factors)
+    assert 0 < axis.low < 1 < axis.high
+    assert all(map(axis.holds, axis.ticks))
+
+
+def test_what_each_run_costs_stands_above_hollow_where_it_is_set_aside() -> None:
+    points = (FactorPoint(1.1, "1 May"), FactorPoint(1.4, "2 May", hollow=True))
+    mark = FactorMark("", 1.1, "cpu-tee", points=points)
+    root = check_markup(svg.factor_strip([mark], axis=FactorAxis.of([mark])))
+    small = [circle for circle in root.iter("circle") if circle.get("r") == "2.5"]
+    assert [circle.get("class") for circle in small] == ["c-cpu-tee", "ho c-cpu-tee"]
+    assert "2 May: 1.40\N{MULTIPLICATION SIGN}" in ET.tostring(root, encoding="unicode")
+
+
+def test_marks_that_would_meet_stand_under_one_another() -> None:
+    marks = [FactorMark("", 1.02, "vm"), FactorMark("", 1.02, "vm"), FactorMark("", 1.9, "vm")]
+    root = check_markup(svg.factor_strip(marks, axis=WIDE))
+    rows = [group.get("transform") for group in root.iter("g")]
+    assert rows[0] == rows[2] != rows[1]
 
 
 def test_axis_labels_follow_its_width() -> None:

@@ -201,7 +201,7 @@ def test_a_run_is_shown_as_text_and_as_json_by_the_end_of_its_id(filled: Path) -
     known = only_run(filled)
     text = run("show", known[-8:]).stdout
     assert text.startswith(known)
-    assert "33.0 k IOPS" in text
+    assert "33.0 kIOPS" in text
     found = json.loads(run("show", known, "--format", "json").stdout)
     assert found["id"] == known
     row: dict[str, object] = {"workload": "read_iops", "metric": "fio.iops", "unit": "1/s"}

@@ -43,7 +43,7 @@ def test_what_is_surely_worse_fails(tmp_path: Path) -> None:
     found = gate(tmp_path, archive=[*runs("vm", 3), *runs("cvm", 3, factor=TWICE_AS_SLOW)])
     assert found.exit_code == 1
     assert found.stderr.startswith("sitegen: above 5%: ")
-    assert "Random read, 4 KiB: I/O operations a second" in found.stderr
+    assert "Random read, 4 KiB: IOPS" in found.stderr
 
 
 def test_what_is_no_worse_passes_and_nothing_is_said(tmp_path: Path) -> None:

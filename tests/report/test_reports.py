@@ -98,7 +98,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
 ) -> None:
     runs = {run.id: run for run in cited}
     sweep = section(pages["phala-2025"], "III").tables[0]
-    p99 = [row for row in sweep.rows if row.statistic == "99 % within"]
+    p99 = [row for row in sweep.rows if row.statistic == "p99"]
     assert next([cell.text for cell in row.cells if cell] for row in p99) == ["173", "1,254"]
     assert {row.unit for row in p99} == {"ms"}
     for row in sweep.rows:
