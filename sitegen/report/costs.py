@@ -89,6 +89,12 @@ class CostTable(NamedTuple):
         return max(rows, key=lambda row: row.comparison.factor or 0, default=None)
 
     @property
+    def leading(self) -> CostRow | None:
+        """The worst of what is decided, else the first headline row that may be read."""
+        clean = (row for row in self.headlines if row.cost and not row.comparison.doubt)
+        return self.worst or next(clean, None)
+
+    @property
     def undecided(self) -> str:
         """How many headline series nothing is decided of, and between what they lie."""
         series = words.count(len(self.headlines), "series", "series")

@@ -54,11 +54,17 @@ class Answer(NamedTuple):
             return _DOUBTFUL
         if one.decided:
             return _DECIDED
-        if one.estimate:
+        if one.word == Word.INCONCLUSIVE:
             return _OPEN
         if Provenance.CITED in (one.side.provenance, one.baseline.provenance):
-            return _CITED
+            return _CITED if one.estimate is None else _SINGLE
         return _SINGLE
+
+    @property
+    def open(self) -> bool:
+        """Whether the bounds allow both more and less."""
+        ends = self.comparison.joint if self.comparison.estimate else None
+        return not self.comparison.decided and ends is not None and ends.low < 1 < ends.high
 
     @property
     def subject(self) -> str:
@@ -98,7 +104,7 @@ class Answer(NamedTuple):
         """The sentence that stands for a page."""
         one = self.comparison
         who = self.subject
-        if self.standing == _OPEN:
+        if self.open:
             span = effects.ends(one, one.joint, "and")
             many = f"against {self.table.baseline.name}, {_many(one)}"
             open_one = f"Whether {who} costs {_object(self.row)} anything is open"
@@ -177,7 +183,7 @@ def _together(answers: Sequence[Answer]) -> str:
         return ""
     standing = min(one.standing for one in answers)
     chosen = [one for one in answers if one.standing == standing]
-    if standing == _OPEN or len(chosen) == 1:
+    if any(one.open for one in chosen) or len(chosen) == 1:
         return chosen[0].sentence
     chosen.sort(key=lambda one: -(one.comparison.factor or 0.0))
     # Nothing that costs nothing stands beside what does.
