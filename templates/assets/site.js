@@ -215,7 +215,7 @@ const addCopyButton = (node) => {
 
 // What a page folds away comes as a script when it is opened: a page on a disk may load nothing else.
 
-const fill = (folded) => {
+const unfold = (folded) => {
   const { rest, from } = folded.dataset;
   delete folded.dataset.rest;
   const place = folded.lastElementChild;
@@ -241,4 +241,4 @@ all("[data-copy], [data-copy-link]").forEach(addCopyButton);
 const figures = all("figure.chart:has(.spec)");
 const still = /[?&]live=0\b/.test(location.search) || matchMedia("(prefers-reduced-data: reduce)").matches;
 if (figures.length && !still) addLiveCharts(figures);
-for (const folded of all("details.rest")) folded.addEventListener("toggle", () => folded.open && folded.dataset.rest && fill(folded));
+for (const folded of all("details.rest")) folded.addEventListener("toggle", () => folded.open && folded.dataset.rest && unfold(folded));
