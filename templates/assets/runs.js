@@ -43,7 +43,7 @@
   };
 
   // A row as `site/lists` makes it
-  const link = (href, textContent, className = "") => make("a", { href, textContent, ...className && { className } });
+  const link = (href, textContent, className = "") => make("a", { ...className && { className }, href, textContent });
   const little = (textContent) => make("small", { textContent });
 
   const rowOf = (run) => make("tr", {},

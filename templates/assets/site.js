@@ -132,7 +132,8 @@ const addThemeButton = (bar) => {
 const addSearchButton = (bar) => {
   let ready;
   const open = () => {
-    ready ||= load("script", { src: `${page.dataset.assets}search.js` });
+    const { assets } = page.dataset;
+    ready ||= Promise.all([load("link", { rel: "stylesheet", href: `${assets}search.css` }), load("script", { src: `${assets}search.js` })]);
     ready.then(() => sitegenSearch.open());
   };
   bar.append(make("button", { className: "plain", textContent: "Search", title: "Search this report: /", ariaHasPopup: "dialog", onclick: open }));
