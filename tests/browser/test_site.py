@@ -223,26 +223,26 @@ def test_costs_sort_by_number_both_ways(page: Page, site: Site) -> None:
 
 
 def test_a_filter_survives_in_the_address(page: Page, site: Site) -> None:
-    page.goto(f"{site.root}/claims/index.html", wait_until="load")
-    rows = page.locator("table.filterable").first.locator("tbody tr")
+    page.goto(f"{site.root}/environments/index.html", wait_until="load")
+    rows = page.locator("tbody tr")
     every = rows.count()
-    field = page.get_by_role("searchbox").first
-    field.fill("tdx rate")
+    field = page.get_by_role("searchbox")
+    field.fill("cvm lab")
     field.press("Enter")
     shown = rows.locator("visible=true")
     few = shown.count()
     assert 0 < few < every
     for text in shown.all_text_contents():
-        assert "tdx" in text.lower()
-        assert "rate" in text.lower()
-    expect(page).to_have_url(re.compile(r"#.*=tdx(\+|%20)rate"))
+        assert "cvm" in text.lower()
+        assert "lab" in text.lower()
+    expect(page).to_have_url(re.compile(r"#.*=cvm(\+|%20)lab"))
     page.reload(wait_until="load")
-    expect(field).to_have_value("tdx rate")
+    expect(field).to_have_value("cvm lab")
     expect(shown).to_have_count(few)
     field.fill("")
     field.press("Enter")
     expect(shown).to_have_count(every)
-    expect(page).not_to_have_url(re.compile("tdx"))
+    expect(page).not_to_have_url(re.compile("cvm"))
 
 
 def test_the_first_tab_skips_to_the_content(page: Page, site: Site) -> None:
