@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
-from sitegen.catalogue.tool import Figure, Rule
-from sitegen.model import DOUBT, AnyRun, Doubt
+from sitegen.catalogue.tool import Counts, Figure, Rule
+from sitegen.model import DOUBT, AnyRun, Doubt, Provenance
 
 #: The rules by what their predicates look at.
 _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
@@ -76,6 +76,17 @@ def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
         rule = next((rule for rule in _BY_SCOPE["kind"] if rule.kind == kind), RULES["suspect"])
         doubts.append(Caveat(rule, sentence))
     return doubts
+
+
+def of_single(run: AnyRun, tee: str, role: str, counts: Counts) -> list[Caveat]:
+    """Return every caveat of a run that stands alone: of it, its reading, its steps, its values."""
+    found = of_run(run, tee, role) + of_reading(run)
+    # What prepared the measuring disturbed none of it.
+    found += applying("steps", [step for step in run.conditions if step.repetition >= 0])
+    found += applying("counts", counts)
+    if run.provenance == Provenance.CITED:
+        found.append(caveat("single-figure"))
+    return found
 
 
 def unstated(run: AnyRun) -> str:

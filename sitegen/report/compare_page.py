@@ -7,13 +7,11 @@ no spread between runs: the script divides them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Any, NamedTuple
 
-import orjson
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, field
 
 from sitegen.analysis import caveats, differences
 from sitegen.analysis.compare import Analysis, between, refused
@@ -30,7 +28,8 @@ from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import figures, panels, words
 from sitegen.report.effects import detail
 from sitegen.report.navigation import in_order
-from sitegen.report.overview import newest
+from sitegen.report.run_list import newest
+from sitegen.report.scripts import script, versioned
 
 #: Single runs that a benchmark offers, and series that it shows.
 MAX_RUNS = 40
@@ -256,11 +255,7 @@ def scripts(
     single_data = _published(catalogue, [*labelled, *single], len(labelled))
     contents = (script(shared), script({"runs_of": benchmark, **single_data}))
     written = dict(zip(files(benchmark), contents, strict=True))
-    # The version keeps a browser from mixing what it has with a page that is newer.
-    addresses = [
-        f"{path.rpartition('/')[2]}?v={hashlib.sha256(data).hexdigest()[:8]}"
-        for path, data in written.items()
-    ]
+    addresses = [versioned(path.rpartition("/")[2], data) for path, data in written.items()]
     names = tuple((one.id, one.name) for one in labelled)
     return Offered(benchmark, title, names, len(single), len(runs), *addresses), written
 
@@ -269,11 +264,6 @@ def listed(offered: Iterable[Offered]) -> list[Offered]:
     """Return what is offered of benchmarks, in the order of the site."""
     by_name = {one.benchmark: one for one in offered}
     return [by_name[name] for name in in_order(by_name)]
-
-
-def script(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say
-    """Return a classic script that hands ``value`` over: pages on a disk may load nothing else."""
-    return b"(self.sitegenData ||= []).push(" + orjson.dumps(value, default=to_builtins) + b");\n"
 
 
 def _told(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[list[Any], list[str]]:

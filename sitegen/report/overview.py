@@ -1,4 +1,4 @@
-"""The front page, the page of each environment, and the lists of runs."""
+"""The front page and the page of each environment."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import NamedTuple
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
 from sitegen.catalogue.families import family, matching_headline, natural, rank
-from sitegen.charts.spec import Chart, FactorAxis, Hue
+from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, findings, machine, panels, words
+from sitegen.report import costs, findings, machine, panels, run_list, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.findings import Finding
 from sitegen.report.navigation import in_order
+from sitegen.report.run_list import Line
 from sitegen.report.words import Platform
 
-RUNS_PER_PAGE = 250
 _LATEST = 10
-_MAX_RUNS = 50
+_MAX_RUNS = 20
 _MAX_HEADLINES = 12
 
 
@@ -39,8 +39,6 @@ class OverviewGroup(NamedTuple):
 Coverage = tuple[Platform, tuple[int | None, ...]]
 #: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
 Headline = tuple[Cell, str, str, str, str, str, str]
-#: A run with its date, the title of its benchmark, its colour and what it is.
-ListedRun = tuple[AnyRun, str, str, Hue, str]
 
 
 class OverviewPage(NamedTuple):
@@ -52,7 +50,7 @@ class OverviewPage(NamedTuple):
     facts: tuple[tuple[str, str, str], ...]
     groups: tuple[OverviewGroup, ...]
     axis: FactorAxis
-    latest: tuple[ListedRun, ...]
+    latest: tuple[Line, ...]
     runs: int
     coverage: tuple[Coverage, ...]
 
@@ -77,17 +75,8 @@ class EnvironmentPage(NamedTuple):
     headlines: tuple[Headline, ...]
     costs: tuple[CostGroup, ...]
     machine: tuple[machine.FactGroup, ...]
-    runs: tuple[ListedRun, ...]
+    runs: tuple[Line, ...]
     runs_all: int
-
-
-class RunListPage(NamedTuple):
-    """One page of the list of all runs."""
-
-    number: int
-    pages: int
-    runs: tuple[ListedRun, ...]
-    total: int
 
 
 def page(
@@ -119,7 +108,7 @@ def page(
         facts=_facts(analysis, runs),
         groups=groups,
         axis=FactorAxis.of(mark for one in groups for table in one.tables for mark in table.marks),
-        latest=_lines(analysis, newest(runs)[:_LATEST]),
+        latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
         runs=len(runs),
         coverage=tuple(
             (one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
@@ -201,7 +190,7 @@ def environment(
         headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
         costs=_by_baseline(of_label),
         machine=machine.groups(latest.fingerprint.facts) if latest else (),
-        runs=_lines(analysis, newest(runs)[:_MAX_RUNS]),
+        runs=run_list.lines(analysis, run_list.newest(runs)[:_MAX_RUNS]),
         runs_all=len(runs),
     )
 
@@ -238,37 +227,3 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
             f"{unit.text} {words.arrow(metric)}".strip(),
             words.count(runs, "run") if runs else "n unknown",
         )
-
-
-def run_lists(analysis: Analysis, runs: Sequence[AnyRun]) -> list[RunListPage]:
-    """Return the pages that list all runs, newest first."""
-    ordered, starts = newest(runs), range(0, len(runs) or 1, RUNS_PER_PAGE)
-    parts = [_lines(analysis, ordered[start : start + RUNS_PER_PAGE]) for start in starts]
-    return [RunListPage(at, len(parts), part, len(runs)) for at, part in enumerate(parts, start=1)]
-
-
-def newest(runs: Iterable[AnyRun]) -> list[AnyRun]:
-    """Return runs, the newest first."""
-    return sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
-
-
-def _lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
-    return tuple(
-        (
-            run,
-            words.when(run),
-            family(run.benchmark).title,
-            words.platform(analysis.config, run.environment).hue,
-            _summary(run),
-        )
-        for run in runs
-    )
-
-
-def _summary(run: AnyRun) -> str:
-    text = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
-    if run.source:
-        text = run.source.title or run.source.id
-    else:
-        text += (f", {run.preset}" if run.preset else "") + ("" if run.complete else ", incomplete")
-    return text + (", withdrawn" if run.withdrawn else "")

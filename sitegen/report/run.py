@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better, Metric, Scale
-from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Hue, LineChart, Point
 from sitegen.model import (
@@ -33,7 +31,8 @@ from sitegen.model import (
     StepRecord,
     Table,
 )
-from sitegen.report import machine, panels, words
+from sitegen.report import gist, machine, panels, words
+from sitegen.report.gist import Outline
 from sitegen.report.machine import FactGroup, TeeSummary
 
 #: Few different words stand in the commands of many runs.
@@ -174,16 +173,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     platform = words.platform(analysis.config, run.environment)
     table = table or run.table
     plan = _plan_of(run.benchmark, table.shape, analysis)
+    outline = gist.outline(analysis, run.benchmark, table.shape)
     results = [_result(planned, table) for planned in plan.rows[:_MAX_ROWS]]
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
-    doubts = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
-    conditions = [step.seen for step in run.steps if step.repetition >= 0]
-    doubts += caveats.applying("steps", conditions)
-    counts = Counts(plan.failed, plan.suspect, len(table.values), run.provenance, "value")
-    doubts += caveats.applying("counts", counts)
-    if run.provenance == Provenance.CITED:
-        doubts.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)
     return RunPage(
         id=run.id,
@@ -192,14 +185,14 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         family=presented.title,
         environment=run.environment,
         hue=platform.hue,
-        headline=_headline(analysis, table, plan, f"{presented.title} on {platform.name}"),
+        headline=_headline(analysis, table, outline, f"{presented.title} on {platform.name}"),
         lede=declared.note,
-        doubts=tuple(doubts),
-        facts=_facts(run, platform.role, plan.repetitions),
+        doubts=tuple(gist.doubts(analysis, run, outline, len(table.values))),
+        facts=_facts(run, platform.role, outline.repetitions),
         rows=tuple([row for row, _ in results]),
         figures=tuple([figures for _, figures in results]),
         rows_left=len(plan.rows) - len(results),
-        repeated=plan.repetitions > 1,
+        repeated=outline.repetitions > 1,
         charts=_charts(run, samples, analysis, platform.hue),
         machine=machine.groups(run.fingerprint.facts),
         tee=machine.verdict(run.fingerprint.tee),
@@ -256,13 +249,9 @@ class PlannedRow(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the pages of runs of one shape share; with each headline, the places of its series."""
+    """What the pages of runs of one shape share."""
 
     rows: tuple[PlannedRow, ...]
-    headlines: tuple[tuple[Headline, tuple[int, ...]], ...]
-    repetitions: int
-    failed: int
-    suspect: int
 
 
 def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
@@ -270,18 +259,7 @@ def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
     if key not in analysis.plans:
         # Most runs of a benchmark measured the same: its titles and their order are made once.
         every = shape.places(benchmark)
-        headlines = tuple(
-            (one, tuple(sorted(p for s, at in every.items() if one.matches(s) for p in at)))
-            for one in family(benchmark).headlines
-        )
-        statuses = [row.status for row in shape.rows]
-        analysis.plans[key] = Plan(
-            tuple(_planned(benchmark, every, analysis)),
-            headlines,
-            1 + max((row.repetition for row in shape.rows), default=0),
-            statuses.count(Status.FAILED),
-            statuses.count(Status.SUSPECT),
-        )
+        analysis.plans[key] = Plan(tuple(_planned(benchmark, every, analysis)))
     plan: Plan = analysis.plans[key]
     return plan
 
@@ -357,22 +335,11 @@ def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
     return unit.number(value)
 
 
-def _headline(analysis: Analysis, table: Table, plan: Plan, title: str) -> str:
-    for headline, places in plan.headlines:
-        values = [
-            value
-            for place in places
-            if (value := table.values[place]) is not None
-            and table.shape.rows[place].status == Status.OK
-        ]
-        if not values:
-            continue
-        metric = analysis.metric(headline.metric)
-        unit = metric.unit_for([max(values)])
-        low, high = unit.number(min(values)), unit.number(max(values))
-        span = high if low == high else f"{low} to {high}"
-        return f"{title}: {words.lower_first(headline.title)} {span} {unit.text}".rstrip()
-    return title
+def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) -> str:
+    found = gist.value(analysis, outline, table)
+    if found is None:
+        return title
+    return f"{title}: {words.lower_first(found.title)} {found.text} {found.unit.text}".rstrip()
 
 
 def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str], ...]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -39,9 +40,12 @@ if TYPE_CHECKING:
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
+    from sitegen.report.claims import ClaimsPage
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
+    from sitegen.report.methodology import MethodologyPage
     from sitegen.report.navigation import DataFile
+    from sitegen.report.reports import ReportPage
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -243,6 +247,10 @@ class _Build:
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
         self.benchmarks: dict[str, tuple[Offered, DataFile]] = {}
+        self.shards: list[str] = []
+        self.reports: list[ReportPage] = []
+        self.claims: ClaimsPage | None = None
+        self.definitions: MethodologyPage
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -259,6 +267,7 @@ class _Build:
             self._claims_page()
             self._report_pages()
             self._compare_page()
+            self._search()
             self._whole_site_files()
             for content in crew.results():
                 output.take(content)
@@ -291,10 +300,21 @@ class _Build:
         for alias, label in analysis.config.aliases.items():
             self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
-        for listed in overview.run_lists(analysis, runs):
-            name = "index" if listed.number == 1 else f"page-{listed.number}"
+        self._run_list()
+        self.definitions = methodology.page(analysis)
+        self._page("methodology/index.html", "methodology.html", page=self.definitions)
+
+    def _run_list(self) -> None:
+        from sitegen.report import run_list
+
+        every = run_list.lines(self.analysis, reversed(run_list.newest(self.runs)))
+        shards = run_list.shards(every)
+        for path, data in shards.items():
+            self._take(path, data)
+        self.shards = run_list.addresses(shards)
+        for listed in run_list.pages(every, self.shards):
+            name = f"page-{listed.number}" if listed.number else "index"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
-        self._page("methodology/index.html", "methodology.html", page=methodology.page(analysis))
 
     def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
         folder = path.removesuffix("index.html")
@@ -387,7 +407,7 @@ class _Build:
         from sitegen.analysis.claims import as_json
         from sitegen.report import claims as pages
 
-        page = pages.page(self.analysis, self.checked)
+        self.claims = page = pages.page(self.analysis, self.checked)
         self._page("claims/index.html", "claims.html", page=page, publications=self.publications)
         rows = [as_json(each) for each in self.checked]
         self._take("claims/claims.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2))
@@ -411,7 +431,7 @@ class _Build:
             return
         from sitegen.report import notes, reports
 
-        pages = []
+        pages = self.reports
         for source in self.publications:
             path, note = self._review(source), notes.Note()
             if path.is_file():
@@ -436,6 +456,23 @@ class _Build:
         offered = compare_page.listed(one for one, _ in self.benchmarks.values())
         most = compare_page.MAX_RUNS
         self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
+
+    def _search(self) -> None:
+        """Write what the search box finds."""
+        from sitegen.report import search
+
+        counts = Counter((run.benchmark, run.environment) for run in self.runs)
+        found = search.entries(
+            self.analysis,
+            counts,
+            self.renderer.site.nav,
+            self.definitions,
+            self.reports,
+            self.claims,
+        )
+        self._take(search.FILE, search.file(found, self.shards))
+        # They lead to places that other pages must have.
+        self.output.refers("index.html", [one.page for one in found])
 
     def _whole_site_files(self) -> None:
         base = self.config.base_url

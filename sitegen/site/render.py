@@ -33,7 +33,7 @@ from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
 from sitegen.resources import templates
-from sitegen.site import layout
+from sitegen.site import layout, lists
 from sitegen.site.layout import Layout, Slots
 
 #: Rows of a table that is brought when it is opened.
@@ -119,6 +119,7 @@ class Renderer:
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             colour_key=_colour_key(),
             run_rows=_run_rows,
+            run_lines=lists.run_rows,
             machine=_machine,
             signals=_signals,
             navigation=self._navigation,

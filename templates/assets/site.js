@@ -127,6 +127,23 @@ const addThemeButton = (bar) => {
   bar.append(button);
 };
 
+// Search: its script comes when it is first asked for.
+
+const addSearchButton = (bar) => {
+  let ready;
+  const open = () => {
+    const { assets } = page.dataset;
+    ready ||= Promise.all([load("link", { rel: "stylesheet", href: `${assets}search.css` }), load("script", { src: `${assets}search.js` })]);
+    ready.then(() => sitegenSearch.open());
+  };
+  bar.append(make("button", { className: "plain", textContent: "Search", title: "Search this report: /", ariaHasPopup: "dialog", onclick: open }));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    event.preventDefault();
+    open();
+  });
+};
+
 // Tables: sorted by a column, filtered by words; the address keeps the filter.
 
 const key = (row, column) => {
@@ -233,7 +250,9 @@ const unfold = (folded) => {
 };
 
 document.body.append(probe);
-all(".top .wrap").forEach(addThemeButton);
+const bar = document.querySelector(".top .wrap");
+addSearchButton(bar);
+addThemeButton(bar);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 all("table.sortable").forEach(makeSortable);
 all("table.filterable").forEach(makeFilterable);

@@ -80,7 +80,7 @@ def test_coverage_counts_runs_and_leaves_gaps(front: overview.OverviewPage) -> N
 
 
 def test_the_latest_runs_are_the_newest_first(front: overview.OverviewPage) -> None:
-    dates = [when for _, when, *_ in front.latest]
+    dates = [line.when for line in front.latest]
     assert dates == sorted(dates, reverse=True)
     assert len(dates) == 10
 
@@ -198,15 +198,6 @@ def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> No
     one = next(one for one in runs if one.environment == "host")
     page = run.page(analyse(runs, wrong), one, digest="0" * 64)
     assert "label" in {caveat.rule.id for caveat in page.doubts}
-
-
-def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
-    numbers = range(overview.RUNS_PER_PAGE + 1)
-    many = [check.storage_run(number % 600, f"e{number}") for number in numbers]
-    pages = overview.run_lists(analyse(many, SETTINGS), many)
-    assert [len(page.runs) for page in pages] == [overview.RUNS_PER_PAGE, 1]
-    assert {page.total for page in pages} == {overview.RUNS_PER_PAGE + 1}
-    assert [page.number for page in overview.run_lists(analysis, [])] == [1]
 
 
 def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
