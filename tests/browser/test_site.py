@@ -110,6 +110,7 @@ def test_a_bar_is_as_long_as_the_table_says(page: Page, site: Site) -> None:
     for name in ("fio", "7z", "llm"):
         page.goto(f"{site.root}/{name}/index.html", wait_until="load")
         table: dict[str, list[float]] = {}
+        unfold(page, "figures")
         for text, value in page.locator("section:has(#figures) td[data-v]").evaluate_all(
             "cells => cells.map(c => [c.querySelector('a').textContent, Number(c.dataset.v)])"
         ):
@@ -201,16 +202,34 @@ def test_the_system_decides_until_the_reader_does(page: Page, site: Site) -> Non
     assert page.evaluate(ground) != dark
 
 
-def test_costs_sort_by_number_both_ways(page: Page, site: Site) -> None:
+def unfold(page: Page, section: str) -> None:
+    """Open what a section folds away, and wait for its table."""
+    folded = page.locator(f"section:has(#{section}) details.rest").first
+    folded.locator("summary").click()
+    expect(folded.locator("table").first).to_be_visible()
+
+
+def test_what_a_page_folds_away_comes_when_it_is_opened(page: Page, site: Site) -> None:
     page.goto(f"{site.root}/fio/index.html", wait_until="load")
-    table = page.locator("table.sortable:has(th:has-text('Overhead'))").first
-    head = table.locator("thead th", has_text="Overhead")
-    texts = table.locator("tbody tr td:nth-child(2)")
+    assert page.evaluate("self.sitegenRest") is None
+    folded = page.locator("section:has(#figures) details.rest")
+    link = folded.locator("p.note")
+    expect(link).to_have_count(1)
+    unfold(page, "figures")
+    expect(link).to_have_count(0)
+    assert folded.locator("tbody tr").count() > 10
+    expect(folded.get_by_role("searchbox")).to_be_visible()
+
+
+def test_costs_sort_by_number_both_ways(page: Page, site: Site) -> None:
+    page.goto(f"{site.root}/llm/index.html", wait_until="load")
+    unfold(page, "costs")
+    table = page.locator("table.sortable:has(th:has-text('Cost'))").first
+    head = table.locator("thead th", has_text="Cost")
+    cells = table.locator("tbody tr td:nth-child(2)[data-v]")
 
     def numbers() -> list[float]:
-        found = [text.strip().replace("\u2212", "-").replace(",", "") for text in
-                 texts.all_inner_texts()]  # fmt: skip
-        return [float(text) for text in found if text]
+        return [float(value) for value in cells.evaluate_all("all => all.map(c => c.dataset.v)")]
 
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
@@ -280,6 +299,7 @@ def test_the_focus_is_seen_wherever_it_goes(page: Page, site: Site) -> None:
 
 def test_print_shows_drawings_and_no_controls(page: Page, site: Site) -> None:
     page.goto(f"{site.root}/7z/index.html", wait_until="load")
+    unfold(page, "figures")
     wake(page)
     page.emulate_media(media="print")
     for figure in page.locator("figure[data-live]").all():
