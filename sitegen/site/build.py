@@ -282,7 +282,7 @@ class _Build:
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
-        front = overview.page(analysis, runs, tables)
+        front = overview.page(analysis, runs, tables, self.checked)
         self._page("index.html", "overview.html", page=front)
         for name in names:
             self._benchmark(name, tables[name])
