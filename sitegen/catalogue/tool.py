@@ -100,11 +100,13 @@ def has(params: Mapping[str, str], pattern: Params) -> bool:
 class Headline(SeriesPattern, frozen=True):
     """Series that readers ask for; of several the smallest ``first`` gets a word, or the largest.
 
-    ``loses`` is what a sentence says the TEE costs: "TDX costs random reads 40 %".
+    ``loses`` is what a sentence says the TEE costs: "TDX costs random reads 40 %". The title of a
+    ``whole`` one says all that its series' parameters say.
     """
 
     title: str = ""
     loses: str = ""
+    whole: bool = False
     first: Literal["smallest", "largest"] = "smallest"
 
 

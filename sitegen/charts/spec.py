@@ -172,10 +172,10 @@ class FactorAxis(NamedTuple):
     low: float
     high: float
     ticks: tuple[float, ...]
-    width: int = 264
+    width: int = 208
 
     @classmethod
-    def of(cls, marks: Iterable[FactorMark], width: int = 264) -> FactorAxis:
+    def of(cls, marks: Iterable[FactorMark], width: int = 208) -> FactorAxis:
         """Return the axis that fits these marks, 1 among them; none is narrower than `_LEAST`."""
         ends = [_LEAST[0], _LEAST[1]]
         for mark in marks:

@@ -290,11 +290,13 @@ def _factor_mark(
 def factor_axis(axis: spec.FactorAxis) -> str:
     """Draw the tick labels that stand in the head of a strip's column."""
     to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
-    ticks = [
-        f'<text class="mid{" k" * (tick == 1)}" x="{to_x(tick):.1f}" y="12">'
-        f"{tick:g}{spec.TIMES}</text>"
-        for tick in axis.ticks
-    ]
+    ticks = []
+    for tick in axis.ticks:
+        x, text = to_x(tick), f"{tick:g}{spec.TIMES}"
+        half = layout.text_width(text) / 2
+        # A label at an end of the axis stays within it.
+        x = min(max(x, half), axis.width - half)
+        ticks.append(f'<text class="mid{" k" * (tick == 1)}" x="{x:.1f}" y="12">{text}</text>')
     return _svg(axis.width, 16, "Slowdown factor, logarithmic axis", ticks)
 
 

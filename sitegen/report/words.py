@@ -60,7 +60,7 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
 def title(series: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
     headline = matching_headline(series)
-    if headline and headline.workload and series.benchmark == "fio":
+    if headline and headline.whole:
         return headline.title
     words = params(series.params, skip)
     if not words:

@@ -129,7 +129,7 @@ def test_marks_that_would_meet_stand_under_one_another() -> None:
 
 
 def test_axis_labels_follow_its_width() -> None:
-    small = WIDE._replace(width=152)
+    small = WIDE._replace(low=0.3, high=15.0, width=152)
     root = check_markup(svg.factor_axis(small))
     places = [float(node.get("x", "nan")) for node in root.iter("text")]
     assert places == pytest.approx([_place(small, tick) for tick in small.ticks], abs=0.06)
