@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sitegen.report.benchmark import Command
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
+    from sitegen.report.history import Change
     from sitegen.report.navigation import DataFile
     from sitegen.site.render import Renderer
 
@@ -242,7 +243,7 @@ class _Build:
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
-        self.benchmarks: dict[str, tuple[Offered, DataFile]] = {}
+        self.benchmarks: dict[str, tuple[Offered, DataFile, tuple[Change, ...]]] = {}
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -268,15 +269,17 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, methodology, overview
+        from sitegen.report import costs, history, methodology, overview
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
-        front = overview.page(analysis, runs, tables)
-        self._page("index.html", "overview.html", page=front)
         for name in names:
             self._benchmark(name, tables[name])
+        front = overview.page(analysis, runs, tables)
+        self._page(
+            "index.html", "overview.html", page=front, changes=history.newest(self._changes())
+        )
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -318,15 +321,16 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, compare_page
+        from sitegen.report import benchmark, compare_page, history
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
-            cached: tuple[Offered, DataFile] = msgspec.convert(
-                self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
+            cached: tuple[Offered, DataFile, tuple[Change, ...]] = msgspec.convert(
+                self.old.benchmarks[name],
+                tuple[compare_page.Offered, DataFile, tuple[history.Change, ...]],
             )
             if self.output.keep_files([page, *downloads.values(), *compare_page.files(name)]):
                 self.paths += [page, *downloads.values()]
@@ -334,10 +338,12 @@ class _Build:
                 return
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
+        past = history.history_of(self.analysis, name, runs, self.superseded)
         self._page(
             page,
             "benchmark.html",
             page=content,
+            history=past,
             commands=commands,
             note=note,
             method=self._method(name),
@@ -352,7 +358,13 @@ class _Build:
         for file, data in files.items():
             self._take(file, data)
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes.items()))
-        self.benchmarks[name] = (offered, rows)
+        self.benchmarks[name] = (offered, rows, past.changes)
+
+    def _changes(self) -> tuple[Change, ...]:
+        """Return what changed in all benchmarks, the newest first."""
+        from sitegen.report import history
+
+        return history.merged(one for _, _, changes in self.benchmarks.values() for one in changes)
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
         """Return what changes when one of these runs does, the note, or what is said of all."""
@@ -370,7 +382,7 @@ class _Build:
 
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
-        listed = tuple(rows for _, rows in self.benchmarks.values())
+        listed = tuple(rows for _, rows, _ in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
         self._page("data/index.html", "data.html", **values)
@@ -428,7 +440,7 @@ class _Build:
         """Render the page on which a reader chooses."""
         from sitegen.report import compare_page
 
-        offered = compare_page.listed(one for one, _ in self.benchmarks.values())
+        offered = compare_page.listed(one for one, *_ in self.benchmarks.values())
         most = compare_page.MAX_RUNS
         self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
 
@@ -443,6 +455,8 @@ class _Build:
         if base:
             self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
             self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
+            changes = feeds.changes(base, self.config.title, self._changes())
+            self._take("changes.xml", changes)
 
     def _of_newest(
         self, benchmark: str
