@@ -45,6 +45,8 @@ QUIET = (
     Kind("Each value follows the one before it (correlation 0.6)", autocorrelated),
 )
 STEPPED = QUIET[:2]
+#: Of a series whose level comes and goes the middle third is on another one.
+_LASTS = 3
 
 
 def drawn(kind: Kind, rng: np.random.Generator, count: int, spread: float) -> Values:
@@ -63,17 +65,29 @@ def false(kind: Kind, spread: float, draws: int, seed: tuple[int, ...] = (0,)) -
     return round(seen / draws, 4)
 
 
-def found(kind: Kind, count: int, spread: float, draws: int, seed: tuple[int, ...] = (0,)) -> float:
-    """Return the share of series with a step in which it is seen, at most one value off."""
+def found(  # noqa: PLR0913 - what a series is drawn by
+    kind: Kind,
+    count: int,
+    spread: float,
+    draws: int,
+    seed: tuple[int, ...] = (0,),
+    *,
+    goes: bool = False,
+) -> float:
+    """Return the share of series with a step in which it is seen, at most one value off.
+
+    One that ``goes`` again must be seen to come and to go.
+    """
     rng = np.random.default_rng([SEED, *seed])
     seen = 0
     for _ in range(draws):
         quarter = max(LEAST, count // 4)
         at = int(rng.integers(quarter, count - quarter + 1))
         values = drawn(kind, rng, count, spread)
-        values[at:] += math.log1p(STEP)
+        ends = (count // _LASTS, count - count // _LASTS) if goes else (at,)
+        values[slice(*ends) if goes else slice(at, None)] += math.log1p(STEP)
         places = steps(values.tolist(), math.log1p(MARGIN))
-        seen += any(abs(place - at) <= 1 for place in places)
+        seen += all(any(abs(place - end) <= 1 for place in places) for end in ends)
     return round(seen / draws, 4)
 
 
@@ -97,9 +111,19 @@ def result(draws: int) -> Mapping[str, Any]:
         for row, kind in enumerate(STEPPED)
         for count in COUNTS
     ]
+    gone = [
+        {
+            "title": f"A third of {count} values",
+            "shares": [
+                found(QUIET[0], count, one, draws, (2, 0, count, at), goes=True)
+                for at, one in enumerate(SPREADS)
+            ],
+        }
+        for count in COUNTS[1:]
+    ]
     about = {"draws": draws, "seed": SEED, "spreads": SPREADS, "step": STEP, "margin": MARGIN}
     lengths = {"from": FOR_STEPS, "to": MOST, "least": LEAST}
-    return {**about, **lengths, "quiet": quiet, "stepped": stepped}
+    return {**about, **lengths, "quiet": quiet, "stepped": stepped + gone}
 
 
 def main() -> None:

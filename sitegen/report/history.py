@@ -26,8 +26,9 @@ from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import costs, panels, words
 from sitegen.report.words import Platform
 
-#: Points of a line, and of a chart: a page does not grow with the archive.
-_MOST_POINTS, _MOST_OF_CHART = 60, 120
+#: Points of a line, of the chart that is open and of a folded one: a page does not grow with the
+#: archive.
+_MOST_POINTS, _MOST_OPEN, _MOST_FOLDED = 60, 120, 36
 #: Events that a chart marks, changes that a page lists and the feed holds, rows of a table.
 _MOST_EVENTS, _MOST_LISTED, _MOST_FED, _MOST_ROWS = 8, 6, 50, 12
 _DAY_S = 86_400.0
@@ -353,7 +354,7 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     metric = analysis.metric(series.metric)
     every = [value for one in seen.values() for reading in one.found for value in reading.values]
     unit = metric.unit_for(every)
-    room = min(_MOST_POINTS, _MOST_OF_CHART // len(seen))
+    room = min(_MOST_POINTS, (_MOST_FOLDED if number else _MOST_OPEN) // len(seen))
     ratio = metric.scale == Scale.RATIO
     drawn: dict[str, tuple[Point, ...]] = {}
     for label, one in seen.items():
@@ -378,7 +379,7 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
             platforms[label].hue,
             max(_day(one.line.at[level.start]), least),
             _day(one.line.at[level.end]),
-            level.value / unit.factor,
+            float(f"{level.value / unit.factor:.5g}"),
         )
         for label, one in seen.items()
         for level in one.levels
@@ -424,7 +425,7 @@ def _points(
         run = line.runs[reading.place]
         yield Point(
             _day(line.at[reading.place]),
-            value / unit.factor,
+            float(f"{value / unit.factor:.5g}"),  # more digits are weight and no px
             unit.number(value),
             doubt=reading.doubt,
             apart=any(last < place <= reading.place for place in breaks),

@@ -49,13 +49,14 @@ def feed(base: str, title: str, runs: Iterable[AnyRun]) -> bytes:
 def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
     """Return an Atom feed of changes, the newest first, each with its sentence and its facts.
 
-    Their ids are of the run after which they show, wherever the site lies under its host.
+    Their ids are of the run after which they show.
     """
     newest = [*found][:_FEED]
-    host = urlsplit(base).hostname or "localhost"
+    place = urlsplit(base)
+    site = f"{quote(place.path.strip('/'))}/" if place.path.strip("/") else ""
     entries = (
         (
-            f"tag:{host},{one.day}:changes/{quote(one.key, safe='/+=,.-')}",
+            f"tag:{place.hostname},{one.day}:{site}changes/{quote(one.key, safe='/+=,.-')}",
             f"{one.family}: {one.title}",
             one.at if "T" in one.at else f"{one.day}T00:00:00Z",
             f"{base}/{one.benchmark}/#history",
