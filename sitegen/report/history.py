@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -26,9 +27,10 @@ from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import costs, panels, words
 from sitegen.report.words import Platform
 
-#: Points of a line, of the chart that is open and of a folded one: a page does not grow with the
-#: archive.
-_MOST_POINTS, _MOST_OPEN, _MOST_FOLDED = 60, 120, 36
+#: Points of a line, of a chart, and of that on a benchmark's own page, the same for each of its
+#: lines: pages do not grow with the archive.
+_MOST_OF_LINE, _MOST_POINTS, _MOST_IN_FRONT = 60, 84, 36
+_ID = "history-"
 #: Events that a chart marks, changes that a page lists and the feed holds, rows of a table.
 _MOST_EVENTS, _MOST_LISTED, _MOST_FED, _MOST_ROWS = 8, 6, 50, 12
 _DAY_S = 86_400.0
@@ -88,11 +90,20 @@ class Past(NamedTuple):
 
 
 class History(NamedTuple):
-    """The series of a benchmark over time, and what changed, the newest first."""
+    """The series of a benchmark over time, and what changed, the newest first.
 
+    The ``front`` one is the first of them, for the benchmark's own page: with fewer points.
+    """
+
+    front: Past | None
     series: tuple[Past, ...]
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+
+    @property
+    def more(self) -> tuple[Past, ...]:
+        """The series that the benchmark's page has no room for."""
+        return self.series[1:]
 
     @property
     def listed(self) -> tuple[Change, ...]:
@@ -144,6 +155,7 @@ def history_of(
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     changes = [_told(analysis.config, benchmark, lines, mark) for mark in marks]
     past: list[Past] = []
+    front: Past | None = None
     for place, (series, headline) in enumerate(chosen.items()):
         metric = analysis.metric(series.metric)
         seen = {
@@ -159,11 +171,12 @@ def history_of(
         title = f"{headline.title}: {name}" if name != headline.title else name
         steps = [*_steps(analysis, series, title, seen)]
         changes += steps
-        past.append(
-            _past(analysis, series, headline, title, seen, marks, len(past))._replace(
-                sentences=tuple(f"{step.title}{step.text}." for step in steps)
-            )
-        )
+        shown = partial(_past, analysis, series, headline, title, seen, marks)
+        told = tuple(f"{step.title}{step.text}." for step in steps)
+        if front is None:
+            front = shown(f"{_ID}0", _MOST_IN_FRONT)._replace(sentences=told)
+            front = front._replace(rows=front.rows[:_MOST_LISTED])
+        past.append(shown(f"{_ID}{len(past)}", _MOST_POINTS)._replace(sentences=told))
     changes.sort(key=lambda one: (one.at, one.key), reverse=True)
     notes = [
         f"{words.count(line.otherwise, 'run')} of {_platform(analysis, line).name} with other"
@@ -171,7 +184,7 @@ def history_of(
         for line in lines
         if line.otherwise
     ]
-    return History(tuple(past), tuple(changes[:_MOST_FED]) if past else (), tuple(notes))
+    return History(front, tuple(past), tuple(changes[:_MOST_FED]) if past else (), tuple(notes))
 
 
 def merged(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -349,12 +362,13 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     title: str,
     seen: Mapping[str, _Seen],
     marks: Sequence[_Mark],
-    number: int,
+    chart_id: str,
+    most: int,
 ) -> Past:
     metric = analysis.metric(series.metric)
     every = [value for one in seen.values() for reading in one.found for value in reading.values]
     unit = metric.unit_for(every)
-    room = min(_MOST_POINTS, (_MOST_FOLDED if number else _MOST_OPEN) // len(seen))
+    room = min(max(most // len(seen), 2), _MOST_OF_LINE)
     ratio = metric.scale == Scale.RATIO
     drawn: dict[str, tuple[Point, ...]] = {}
     for label, one in seen.items():
@@ -364,7 +378,7 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     platforms = {label: words.platform(analysis.config, label) for label in seen}
     lines = panels.lines((platforms[k].name, platforms[k].hue, v) for k, v in drawn.items())
     xs = sorted({point.x for points in drawn.values() for point in points})
-    least, most = xs[0], xs[-1]
+    first, last = xs[0], xs[-1]
     on_page = [one.line for one in seen.values()]
     events = [
         spec.Event(
@@ -377,28 +391,28 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     levels = [
         spec.Level(
             platforms[label].hue,
-            max(_day(one.line.at[level.start]), least),
+            max(_day(one.line.at[level.start]), first),
             _day(one.line.at[level.end]),
             float(f"{level.value / unit.factor:.5g}"),
         )
         for label, one in seen.items()
         for level in one.levels
-        if _day(one.line.at[level.end]) > least
+        if _day(one.line.at[level.end]) > first
     ]
     total = sum(len(one.found) for one in seen.values())
     shown = sum(map(len, drawn.values()))
     part = f"; {shown} drawn, fewer of the older" if shown < total else ""
     chart = LineChart(
-        id=f"history-{number}",
+        id=chart_id,
         title=title,
         subtitle=words.metric_line(metric, unit, headline.statistic),
-        x_title=_years(least, most),
+        x_title=_years(first, last),
         unit=unit.text,
         lines=lines,
         summary=f"{title}, run by run",
         y_zero=metric.better != Better.NONE,
         x_ticks=_ticks(xs),
-        events=tuple(sorted(e for e in events if least < e.x < most)[-_MOST_EVENTS:]),
+        events=tuple(sorted(e for e in events if first < e.x < last)[-_MOST_EVENTS:]),
         levels=tuple(levels),
     )
     rows = _rows(analysis, series, seen)

@@ -243,7 +243,7 @@ class _Build:
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
-        self.benchmarks: dict[str, tuple[Offered, DataFile, tuple[Change, ...]]] = {}
+        self.benchmarks: dict[str, tuple[Offered, DataFile, tuple[Change, ...], list[str]]] = {}
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -325,22 +325,24 @@ class _Build:
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
-        page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
+        downloads = {form: f"data/{name}.{form}" for form in _FORMS}
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
-            cached: tuple[Offered, DataFile, tuple[Change, ...]] = msgspec.convert(
+            cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
                 self.old.benchmarks[name],
-                tuple[compare_page.Offered, DataFile, tuple[history.Change, ...]],
+                tuple[compare_page.Offered, DataFile, tuple[history.Change, ...], list[str]],
             )
-            if self.output.keep_files([page, *downloads.values(), *compare_page.files(name)]):
-                self.paths += [page, *downloads.values()]
+            *_, pages = cached
+            if self.output.keep_files([*pages, *downloads.values(), *compare_page.files(name)]):
+                self.paths += [*pages, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
+        pages = [f"{name}/index.html"]
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
         past = history.history_of(self.analysis, name, runs, self.superseded)
         self._page(
-            page,
+            pages[0],
             "benchmark.html",
             page=content,
             history=past,
@@ -349,6 +351,9 @@ class _Build:
             method=self._method(name),
             publications=self.publications,
         )
+        if past.more:
+            pages.append(f"{name}/history.html")
+            self._page(pages[1], "history.html", page=content, history=past)
         columns = export.columns(self.analysis, runs)
         sizes = dict.fromkeys(_FORMS, 0)
         for form, data in export.encoded(columns, _FORMS):
@@ -358,13 +363,15 @@ class _Build:
         for file, data in files.items():
             self._take(file, data)
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes.items()))
-        self.benchmarks[name] = (offered, rows, past.changes)
+        self.benchmarks[name] = (offered, rows, past.changes, pages)
 
     def _changes(self) -> tuple[Change, ...]:
         """Return what changed in all benchmarks, the newest first."""
         from sitegen.report import history
 
-        return history.merged(one for _, _, changes in self.benchmarks.values() for one in changes)
+        return history.merged(
+            one for _, _, changes, _ in self.benchmarks.values() for one in changes
+        )
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
         """Return what changes when one of these runs does, the note, or what is said of all."""
@@ -382,7 +389,7 @@ class _Build:
 
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
-        listed = tuple(rows for _, rows, _ in self.benchmarks.values())
+        listed = tuple(rows for _, rows, *_ in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
         self._page("data/index.html", "data.html", **values)

@@ -118,7 +118,7 @@ def test_a_contended_run_is_hollow_with_its_reason() -> None:
 
 
 def test_runs_of_one_moment_have_no_history() -> None:
-    assert over_time(taken("vm", 0), taken("cvm", 0)) == History((), (), ())
+    assert over_time(taken("vm", 0), taken("cvm", 0)) == History(None, (), (), ())
 
 
 def test_every_headline_series_has_a_chart_of_its_own() -> None:
@@ -129,6 +129,11 @@ def test_every_headline_series_has_a_chart_of_its_own() -> None:
     ]
     found = over_time(*both)
     assert len({one.title for one in found.series}) == 2
+    assert found.front is not None
+    assert (found.front.title, [one.title for one in found.more]) == (
+        found.series[0].title,
+        [found.series[1].title],
+    )
     assert [one.chart.id for one in found.series] == ["history-0", "history-1"]
 
 
@@ -219,18 +224,23 @@ def test_before_and_after_an_event_stand_in_a_row() -> None:
 
 
 def test_a_page_does_not_grow_with_the_archive() -> None:
-    few, many = (
-        over_time(*series("vm", count), *series("cvm", count)).series[0] for count in (60, 150)
-    )
-    assert sum(len(line.points) for line in few.chart.lines) == 120
-    assert sum(len(line.points) for line in many.chart.lines) == 120
-    assert many.about == "300 runs; 120 drawn, fewer of the older"
+    found = over_time(*series("vm", 150), *series("cvm", 150))
+    [many], front = found.series, found.front
+    assert front is not None
+    assert [len(line.points) for line in many.chart.lines] == [42, 42]
+    assert [len(line.points) for line in front.chart.lines] == [18, 18]
+    assert many.about == "300 runs; 84 drawn, fewer of the older"
     points = many.chart.lines[0].points
     assert (points[0].about[:10], points[-1].about[:10]) == ("2026-03-01", "2029-01-07")
     gaps = [b.x - a.x for a, b in pairwise(points)]
     assert max(gaps[-20:]) == pytest.approx(7, abs=0.01)
     assert max(gaps[:20]) > 14
     assert len(many.chart.x_ticks) <= 8
+
+
+def test_one_line_has_sixty_points_at_the_most() -> None:
+    [one] = over_time(*series("vm", 70)).series
+    assert [len(line.points) for line in one.chart.lines] == [60]
 
 
 def test_events_are_bounded_and_the_newest_stay() -> None:

@@ -21,7 +21,10 @@ def read(data: bytes) -> list[dict[str, str]]:
     """Return the entries of a feed, which must be well-formed."""
     entries = ET.fromstring(data).findall(f"{ATOM}entry")  # noqa: S314 - our own
     return [
-        {child.tag.removeprefix(ATOM): child.text or child.get("href", "") for child in entry}
+        {
+            child.tag.removeprefix(ATOM): child.text or child.attrib.get("href", "")
+            for child in entry
+        }
         for entry in entries
     ]
 
@@ -72,6 +75,7 @@ def test_a_new_kernel_is_in_the_feed_on_the_page_and_on_the_front_page(tmp_path:
     for page in ("index.html", "fio/index.html"):
         assert "Kernel 6.8 → 6.11" in (site / page).read_text()
     assert "kernel 6.8 → 6.11, both sides" in (site / "fio/index.html").read_text()
+    assert "kernel 6.8 → 6.11, both sides" in (site / "fio/history.html").read_text()
     assert 'href="changes.xml"' in (site / "index.html").read_text()
 
 
@@ -79,8 +83,9 @@ def test_a_page_that_is_kept_keeps_its_changes_in_the_feed(tmp_path: Path) -> No
     runs = [
         renewed(check.storage_run(24 * n, "vm"), "6.8.0" if n < 2 else "6.11.0") for n in range(4)
     ]
-    check.built(tmp_path, *runs, toml=PUBLIC)
-    before = (tmp_path / "site/changes.xml").read_bytes()
+    check.built(tmp_path, *runs, check.cited_run("vm", 40_000.0, "40000"), toml=PUBLIC)
+    kept = ("changes.xml", "fio/history.html")
+    before = [(tmp_path / "site" / name).read_bytes() for name in kept]
     # A run of another benchmark leaves the page of this one as it is.
-    check.built(tmp_path, check.cited_run("vm", 40_000.0, "40000"), toml=PUBLIC)
-    assert (tmp_path / "site/changes.xml").read_bytes() == before
+    check.built(tmp_path, check.cited_run("cvm", 36_000.0, "36000"), toml=PUBLIC)
+    assert [(tmp_path / "site" / name).read_bytes() for name in kept] == before
