@@ -54,6 +54,7 @@ class Timeline(Struct, frozen=True):
     environment: Environment
     runs: tuple[AnyRun, ...]
     at: tuple[float, ...]  # seconds
+    origins: tuple[Origin, ...]
     events: tuple[Event, ...]
     otherwise: int = 0
 
@@ -102,14 +103,15 @@ def timeline(
         copies = same_measurement(good)
         good = [run for run in good if run.id not in copies]
     if not good:
-        return Timeline(config.environment(label), (), (), ())
+        return Timeline(config.environment(label), (), (), (), ())
     selection = analysis.selections.get((good[0].benchmark, label))
     standing = selection.runs[-1] if selection and selection.runs else good[-1]
     wanted = _settings(standing)
     alike = tuple(run for run in good if _settings(run) == wanted)
     times = tuple(moment(run).timestamp() for run in alike)
     otherwise = len(good) - len(alike)
-    return Timeline(config.environment(label), alike, times, tuple(_events(alike)), otherwise)
+    origins, events = tuple(map(Origin.of, alike)), tuple(_events(alike))
+    return Timeline(config.environment(label), alike, times, origins, events, otherwise)
 
 
 def _settings(run: AnyRun) -> dict[str, str]:
@@ -221,7 +223,7 @@ def _levels(
         return
     ratio = metric.scale == Scale.RATIO
     mean = partial(run_value, ratio=ratio)
-    origins = tuple(Origin.of(line.runs[one.place]) for one in clean)
+    origins = tuple([line.origins[one.place] for one in clean])
     level = level_of(origins)
     values = values_at(level, origins, [mean(one.values) for one in clean], mean)
     places = groups(origins, level)
@@ -241,7 +243,7 @@ def enough(line: Timeline, found: Sequence[Reading]) -> bool:
     """Say whether steps could be found in the newest stretch of a series."""
     last = [*line.stretches()][-1]
     clean = [one for one in found if one.place in last and not one.doubt]
-    origins = tuple(Origin.of(line.runs[one.place]) for one in clean)
+    origins = tuple([line.origins[one.place] for one in clean])
     return bool(clean) and len(groups(origins, level_of(origins))) >= FOR_STEPS
 
 
@@ -277,7 +279,7 @@ def _cell(
     summary = summarise(
         values,
         ratio=metric.scale == Scale.RATIO,
-        origins=tuple(map(Origin.of, runs)),
+        origins=tuple(line.origins[one.place] for one in part),
         resolution=resolution,
     )
     ids = tuple(run.id for run in runs)

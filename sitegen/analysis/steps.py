@@ -2,7 +2,7 @@
 
 Own code, because a library is not worth its weight here: ruptures (BSD-2) brings scipy, 142 MB and
 1 CPU-s for its import; changeforest (2 MB) is light; and both take a drift for a step in most
-cases, this in one of twelve. `python -m benchmarks.changes` draws how often.
+cases, this in one of fourteen. `python -m benchmarks.changes` draws how often.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sitegen.analysis.student import t_quantile
 #: Values from which steps are looked for, and the fewest on each side of one.
 FOR_STEPS, LEAST = 10, 4
 #: Over so many tests more than there are places the bounds hold: of a hundred series that do not
-#: change two have a step at the most.
+#: change two or three have a step at the most.
 _STRICTER = 2
 #: How much likelier a step must be than a straight line, as twice the logarithm of the ratio.
 _BEYOND_DRIFT = 4.0
