@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,58 +10,28 @@ from typing import NamedTuple
 
 from sitegen.analysis import history
 from sitegen.analysis.compare import Analysis, Comparison
-from sitegen.analysis.history import FactChange, Level, Reading, Timeline
+from sitegen.analysis.history import Level, Reading, Timeline
 from sitegen.analysis.selection import baselines
 from sitegen.analysis.stats import overhead, slowdown
-from sitegen.catalogue.families import family, worded_series
+from sitegen.catalogue.families import worded_series
 from sitegen.catalogue.metrics import Better, Metric, Scale
 from sitegen.catalogue.tool import Headline
 from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts import spec
 from sitegen.charts.spec import LineChart, Point
-from sitegen.config import Config
-from sitegen.fingerprint.facts import FACTS
-from sitegen.fingerprint.facts import title as facts_title
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import costs, panels, words
+from sitegen.report.changes import Change, Mark, marks, newest, told, where, worded
 from sitegen.report.words import Platform
 
 #: Points of a line, of a chart, and of that on a benchmark's own page, the same for each of its
 #: lines: pages do not grow with the archive.
 _MOST_OF_LINE, _MOST_POINTS, _MOST_IN_FRONT = 60, 84, 36
 _ID = "history-"
-#: Events that a chart marks, changes that a page lists and the feed holds, rows of a table.
-_MOST_EVENTS, _MOST_LISTED, _MOST_FED, _MOST_ROWS = 8, 6, 50, 12
+#: Events that a chart marks, changes that the feed holds, rows of a table and of that in front.
+_MOST_EVENTS, _MOST_FED, _MOST_ROWS, _ROWS_IN_FRONT = 8, 50, 12, 6
 _DAY_S = 86_400.0
 _FEW_TICKS, _LONG_DAYS = 8, 300
-#: A part of a version: what stands between dots and dashes.
-_PART = re.compile(r"[^.\-]+[.\-]?")
-
-
-class Change(NamedTuple):
-    """One thing that changed on a time line: an event, or a step in a series.
-
-    ``at`` is when the first run after it was taken, ``run`` that run, and ``key`` what tells it
-    from all other changes for good. The ``facts`` are told in full.
-    """
-
-    at: str
-    benchmark: str
-    key: str
-    title: str
-    text: str
-    run: str
-    facts: tuple[str, ...] = ()
-
-    @property
-    def day(self) -> str:
-        """When, as far as a list tells it."""
-        return self.at[:10]
-
-    @property
-    def family(self) -> str:
-        """The benchmark in words."""
-        return family(self.benchmark).title
 
 
 class Row(NamedTuple):
@@ -111,16 +80,6 @@ class History(NamedTuple):
         return newest(self.changes)
 
 
-class _Mark(NamedTuple):
-    """The same change in one environment or several, between two moments in seconds."""
-
-    changes: tuple[FactChange, ...]
-    labels: tuple[str, ...]
-    start: float
-    end: float
-    run: AnyRun
-
-
 class _Seen(NamedTuple):
     """One series in one environment."""
 
@@ -151,9 +110,9 @@ def history_of(
     ]
     lines = [line for line in lines if line.runs]
     found = [history.readings(analysis, line, [*chosen]) for line in lines]
-    marks = _marks(lines)
+    marked = marks(lines)
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
-    changes = [_told(analysis.config, benchmark, lines, mark) for mark in marks]
+    changes = [told(analysis.config, benchmark, lines, mark) for mark in marked]
     past: list[Past] = []
     front: Past | None = None
     for place, (series, headline) in enumerate(chosen.items()):
@@ -171,12 +130,12 @@ def history_of(
         title = f"{headline.title}: {name}" if name != headline.title else name
         steps = [*_steps(analysis, series, title, seen)]
         changes += steps
-        shown = partial(_past, analysis, series, headline, title, seen, marks)
-        told = tuple(f"{step.title}{step.text}." for step in steps)
+        shown = partial(_past, analysis, series, headline, title, seen, marked)
+        sentences = tuple(f"{step.title}{step.text}." for step in steps)
         if front is None:
-            front = shown(f"{_ID}0", _MOST_IN_FRONT)._replace(sentences=told)
-            front = front._replace(rows=front.rows[:_MOST_LISTED])
-        past.append(shown(f"{_ID}{len(past)}", _MOST_POINTS)._replace(sentences=told))
+            front = shown(f"{_ID}0", _MOST_IN_FRONT)._replace(sentences=sentences)
+            front = front._replace(rows=front.rows[:_ROWS_IN_FRONT])
+        past.append(shown(f"{_ID}{len(past)}", _MOST_POINTS)._replace(sentences=sentences))
     changes.sort(key=lambda one: (one.at, one.key), reverse=True)
     notes = [
         f"{words.count(line.otherwise, 'run')} of {_platform(analysis, line).name} with other"
@@ -187,99 +146,8 @@ def history_of(
     return History(front, tuple(past), tuple(changes[:_MOST_FED]) if past else (), tuple(notes))
 
 
-def merged(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Return the changes of several benchmarks, the newest first.
-
-    What changed in the runs of one day is told once, of the first benchmark that shows it.
-    """
-    first: dict[tuple[str, ...], Change] = {}
-    for one in sorted(changes, key=lambda one: (one.at, one.key)):
-        same = (one.day, one.title, one.text, *one.facts) if one.facts else (one.key,)
-        first.setdefault(same, one)
-    return tuple(first.values())[::-1]
-
-
-def newest(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return as many changes as a page has room for."""
-    return tuple(changes[:_MOST_LISTED])
-
-
 def _platform(analysis: Analysis, line: Timeline) -> Platform:
     return words.platform(analysis.config, line.environment.label)
-
-
-# Events
-
-
-def _marks(lines: Sequence[Timeline]) -> list[_Mark]:
-    """Return what changed, that of several environments at about the same time as one."""
-    marks: list[_Mark] = []
-    for line in lines:
-        for event in line.events:
-            own = _Mark(
-                event.changes, (line.environment.label,),
-                line.at[event.place - 1], line.at[event.place], line.runs[event.place],
-            )  # fmt: skip
-            for index, other in enumerate(marks):
-                start, end = max(own.start, other.start), min(own.end, other.end)
-                if own.changes == other.changes and start < end:
-                    first = min(own.run, other.run, key=lambda run: (run.started_at, run.id))
-                    both = (*other.labels, *own.labels)
-                    marks[index] = _Mark(own.changes, both, start, end, first)
-                    break
-            else:
-                marks.append(own)
-    return sorted(marks, key=lambda mark: (mark.end, mark.run.id))
-
-
-def worded(changes: Sequence[FactChange]) -> str:
-    """Return what changed in words: kernel 6.8 → 6.11, mitigations."""
-    return words.enumerate_words([_worded(change) for change in changes])
-
-
-def _worded(change: FactChange) -> str:
-    if change.name == history.TOOL:
-        name, _, version = change.after.partition(" ")
-        before, _, older = change.before.partition(" ")
-        if name != before:
-            return f"tool {change.before} → {change.after}"
-        return f"{name} {_told_apart(older, version)}"
-    return FACTS[change.name].event.format(_told_apart(change.before, change.after))
-
-
-def _told_apart(before: str, after: str) -> str:
-    """Return two versions as far as they tell each other apart: 6.8 → 6.11."""
-    name, _, version = after.rpartition(" ")
-    if name and before.startswith(f"{name} "):
-        before, after = before.removeprefix(f"{name} "), version
-    ours, theirs = _PART.findall(before), _PART.findall(after)
-    same = 0
-    while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
-        same += 1
-    if not same:  # no two versions of one thing
-        return f"{before} → {after}"
-    shown = ["".join(parts[: same + 1]).rstrip(".-") for parts in (ours, theirs)]
-    return " → ".join(shown) if shown[0] != shown[1] else f"{before} → {after}"
-
-
-def _where(config: Config, mark: _Mark, lines: Sequence[Timeline]) -> str:
-    """Return in which environments something changed, of those that were measured by then."""
-    there = [
-        line.environment.label
-        for line in lines
-        if line.at[0] < mark.end and line.at[-1] > mark.start
-    ]
-    if len(mark.labels) == len(there) > 1:
-        return "both sides" if len(there) == 2 else "everywhere"  # noqa: PLR2004 - both
-    return words.enumerate_words([words.platform(config, label).name for label in mark.labels])
-
-
-def _told(config: Config, benchmark: str, lines: Sequence[Timeline], mark: _Mark) -> Change:
-    key = f"{benchmark}/{mark.run.id}/{'+'.join(change.name for change in mark.changes)}"
-    text = f" ({_where(config, mark, lines)})"
-    what = words.upper_first(worded(mark.changes))
-    facts = tuple(f"{facts_title(c.name)}: {c.before} → {c.after}" for c in mark.changes)
-    return Change(mark.run.started_at, benchmark, key, what, text, mark.run.id, facts)
 
 
 # Steps
@@ -361,7 +229,7 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     headline: Headline,
     title: str,
     seen: Mapping[str, _Seen],
-    marks: Sequence[_Mark],
+    marked: Sequence[Mark],
     chart_id: str,
     most: int,
 ) -> Past:
@@ -383,9 +251,9 @@ def _past(  # noqa: PLR0913 - what a series over time is made of
     events = [
         spec.Event(
             round((mark.start + mark.end) / 2 / _DAY_S, 3),
-            f"{worded(mark.changes)}, {_where(analysis.config, mark, on_page)}",
+            f"{worded(mark.changes)}, {where(analysis.config, mark, on_page)}",
         )
-        for mark in marks
+        for mark in marked
         if not seen.keys().isdisjoint(mark.labels)
     ]
     levels = [

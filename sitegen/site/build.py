@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
+    from sitegen.report.changes import Change
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
-    from sitegen.report.history import Change
     from sitegen.report.navigation import DataFile
     from sitegen.site.render import Renderer
 
@@ -269,7 +269,7 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, history, methodology, overview
+        from sitegen.report import changes, costs, methodology, overview
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
@@ -278,7 +278,7 @@ class _Build:
             self._benchmark(name, tables[name])
         front = overview.page(analysis, runs, tables)
         self._page(
-            "index.html", "overview.html", page=front, changes=history.newest(self._changes())
+            "index.html", "overview.html", page=front, changes=changes.newest(self._changes())
         )
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
@@ -321,7 +321,7 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, compare_page, history
+        from sitegen.report import benchmark, changes, compare_page, history
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
@@ -330,7 +330,7 @@ class _Build:
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
             cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
                 self.old.benchmarks[name],
-                tuple[compare_page.Offered, DataFile, tuple[history.Change, ...], list[str]],
+                tuple[compare_page.Offered, DataFile, tuple[changes.Change, ...], list[str]],
             )
             *_, pages = cached
             if self.output.keep_files([*pages, *downloads.values(), *compare_page.files(name)]):
@@ -367,11 +367,9 @@ class _Build:
 
     def _changes(self) -> tuple[Change, ...]:
         """Return what changed in all benchmarks, the newest first."""
-        from sitegen.report import history
+        from sitegen.report.changes import merged
 
-        return history.merged(
-            one for _, _, changes, _ in self.benchmarks.values() for one in changes
-        )
+        return merged(one for _, _, told, _ in self.benchmarks.values() for one in told)
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
         """Return what changes when one of these runs does, the note, or what is said of all."""

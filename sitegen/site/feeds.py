@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from sitegen.model import AnyRun
-    from sitegen.report.history import Change
+    from sitegen.report.changes import Change
 
 _FEED = 50
 

@@ -25,8 +25,9 @@ from sitegen.model import (
     params,
     run_id,
 )
-from sitegen.report import history
-from sitegen.report.history import Change, History
+from sitegen.report import changes, history
+from sitegen.report.changes import Change
+from sitegen.report.history import History
 from tests import site_checks as check
 
 SETTINGS = Config(
@@ -177,7 +178,7 @@ def test_a_line_is_broken_at_another_tool_and_marked() -> None:
 def test_a_change_is_told_as_far_as_versions_tell_apart(
     change: tuple[str, str, str], text: str
 ) -> None:
-    assert history.worded([FactChange(*change)]) == text
+    assert changes.worded([FactChange(*change)]) == text
 
 
 def test_a_step_is_told_with_its_event_and_with_what_its_baseline_did() -> None:
@@ -282,7 +283,7 @@ def test_one_change_that_several_benchmarks_saw_is_told_once() -> None:
         )
 
     step = Change("2026-03-03T00:00:00Z", "7z", "7z/step", "VM: 5 % slower", "", "r")
-    found = history.merged(
+    found = changes.merged(
         [change("fio", "2026-03-01T09:00:00Z"), step, change("7z", "2026-03-01T08:00:00Z")]
     )
     assert [one.benchmark for one in found] == ["7z", "7z"]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from msgspec.structs import replace
 
 from sitegen.model import Fact, Fingerprint, Run
-from sitegen.report.history import Change
+from sitegen.report.changes import Change
 from sitegen.site import feeds
 from tests import site_checks as check
 
