@@ -7,11 +7,11 @@ are the CSS variables of `site.css`, which `site.js` resolves, so that it follow
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sitegen.charts import layout
-from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart, Chart, LineChart, Mark
+from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart, Chart, LineChart, Mark, Point
 
 #: JSON for Plotly: `data`, `layout`.
 Figure = dict[str, Any]
@@ -165,17 +165,35 @@ def _lines(spec: LineChart) -> Figure:
     y |= {"tickfont": {"color": _INK3, "size": 11}, "gridcolor": "var(--grid)"}
     y |= {"zeroline": not spec.y_log, **_ZERO, "fixedrange": not zoomable}
     placed = {
-        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, layout.FRAME_TOP, foot),
+        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, frame.top, foot),
         "xaxis": x,
         "yaxis": y,
-        "shapes": [rule] if at is not None else [],
+        "shapes": [*([rule] if at is not None else []), *_levels(spec), *_events(spec, frame)],
         "annotations": _line_annotations(spec, frame),
     }
     return {"data": [_trace(series, spec, frame) for series in frame.series], "layout": placed}
 
 
+def _levels(spec: LineChart) -> list[Figure]:
+    stroke = {"type": "line", "layer": "below", "opacity": 0.3}
+    return [
+        {**stroke, "x0": start, "x1": end, "y0": y, "y1": y}
+        | {"line": {"color": f"var(--{hue})", "width": 7}}
+        for hue, start, end, y in spec.levels
+    ]
+
+
+def _events(spec: LineChart, frame: layout.Frame) -> list[Figure]:
+    rule = {"type": "line", "yref": "paper", "y0": 0, "line": {**_RULE, "dash": "3px,3px"}}
+    high = frame.bottom - frame.top
+    return [
+        {**rule, "x0": event.x, "x1": event.x, "y1": 1 + (frame.top - placed.top + 8) / high}
+        for event, placed in zip(sorted(spec.events), frame.events, strict=True)
+    ]
+
+
 def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> Figure:
-    line, points = series.line, [point for _, _, point in series.points]
+    line, points = series.line, [*_with_gaps([point for _, _, point in series.points])]
     colour = f"var(--{line.hue})"
     width, shape = 2 if spec.kind != "series" else 1.25, "hv" if spec.kind == "step" else "linear"
     stroke = {"width": width, "dash": _DASHES[line.pattern], "shape": shape, "color": colour}
@@ -183,7 +201,7 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> F
         "type": "scatter",
         "name": plain(line.label),
         "x": [point.x for point in points],
-        "y": [point.y for point in points],
+        "y": [None if math.isnan(point.y) else point.y for point in points],
         "mode": "lines+markers" if spec.kind == "line" else "lines",
         "line": stroke,
         "cliponaxis": False,
@@ -193,7 +211,7 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> F
         trace["hovertemplate"] = "%{fullData.name}, %{x}: %{customdata}<extra></extra>"
         return trace
     y = frame.y
-    high = frame.bottom - layout.FRAME_TOP
+    high = frame.bottom - frame.top
     least = 0.0 if spec.y_log else 2 * layout.MARKER * (y.high - y.low) / high
     trace["marker"] = {
         "symbol": "square" if line.hue == SQUARE else "circle",
@@ -205,6 +223,14 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> F
     trace["hovertemplate"] = _HOVER
     ends = [(point.y, layout.interval(point.low, point.high, least)) for point in points]
     return {**trace, "error_y": _errors(ends, colour)}
+
+
+def _with_gaps(points: Sequence[Point]) -> Iterator[Point]:
+    """Yield points, with an empty one before each that stands apart: no line leads over it."""
+    for index, point in enumerate(points):
+        if point.apart and index:
+            yield point._replace(y=math.nan, low=None, high=None)
+        yield point
 
 
 def _errors(marks: Sequence[tuple[float | None, layout.Extent | None]], colour: str) -> Figure:
@@ -232,6 +258,13 @@ def _line_annotations(spec: LineChart, frame: layout.Frame) -> list[Figure]:
         text = f"{series.label} {series.value}".rstrip()
         shift = px - series.end
         annotations.append(_annotation(text, role, y, 1, yref="y", xshift=8, yshift=shift))
+    for event, placed in zip(sorted(spec.events), frame.events, strict=True):
+        if placed.text:
+            side = {"xanchor": "right", "xshift": -4} if placed.before else {"xshift": 4}
+            up = frame.top - placed.top + 4
+            annotations.append(
+                _annotation(placed.text, "ink3", 1, yshift=up) | side | {"x": event.x, "xref": "x"}
+            )
     for index, (note, hue) in enumerate(frame.notes):
         text = f"Hollow: {note}" if hue else note
         shift = -44 - layout.NOTE_ROW * index

@@ -70,7 +70,11 @@ class BarChart(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of a line: ``text`` is its value as printed, ``label`` what stands beside it."""
+    """One point of a line: ``text`` is its value as printed, ``label`` what stands beside it.
+
+    ``href`` is where it leads, ``about`` what stands for its x in words. No line joins one that is
+    ``apart`` to the point before it.
+    """
 
     x: float
     y: float
@@ -78,6 +82,9 @@ class Point(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    apart: bool = False
+    href: str = ""
+    about: str = ""
     label: str = ""
 
 
@@ -92,6 +99,22 @@ class Line(NamedTuple):
     points: tuple[Point, ...]
     pattern: int = 0
     value: str = ""
+
+
+class Event(NamedTuple):
+    """What happened at a place of the horizontal axis: a thin vertical line with a short text."""
+
+    x: float
+    text: str
+
+
+class Level(NamedTuple):
+    """What a line keeps to for a while: a broad horizontal stroke behind it."""
+
+    hue: Hue
+    start: float
+    end: float
+    y: float
 
 
 class LineChart(NamedTuple):
@@ -115,11 +138,13 @@ class LineChart(NamedTuple):
     y_zero: bool = True
     reference: float | None = None
     x_ticks: tuple[tuple[float, str], ...] = ()
+    events: tuple[Event, ...] = ()
+    levels: tuple[Level, ...] = ()
 
     def sentence(self, line: Line, point: Point) -> str:
-        """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
-        at = f"{self.x_title} {point.x:g}".lstrip()
-        at = next((text for x, text in self.x_ticks if x == point.x), at)
+        """Tell a reader who points at a point what it shows: where in words, or its x by number."""
+        at = point.about or next((text for x, text in self.x_ticks if x == point.x), "")
+        at = at or f"{self.x_title} {point.x:g}".lstrip()
         name = f"{line.label}, {at}" if line.label else at
         return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt)
 

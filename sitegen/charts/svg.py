@@ -125,9 +125,27 @@ def _lines(chart: spec.LineChart) -> str:
         for y in (zero, frame.reference)
         if y is not None
     ]
+    parts += [
+        f'<path class="st c-{hue}" d="M{to_x(start):.1f} {to_y(y):.1f}H{to_x(end):.1f}"/>'
+        for hue, start, end, y in chart.levels
+    ]
+    # In the order of the layout, which is that of the axis.
+    told = [event.text for event in sorted(chart.events)]
+    parts += [_event(*pair, bottom) for pair in zip(frame.events, map(escape, told), strict=True)]
     parts += [_line(series, chart, frame) for series in frame.series]
     parts += _notes(frame.notes, float(frame.height), hollow=True)
-    return _svg(layout.WIDTH, frame.height, chart.summary, parts)
+    # What holds links is no picture: its parts are read one by one.
+    linked = any(point.href for line in chart.lines for point in line.points)
+    role = "group" if linked else "img"
+    return _svg(layout.WIDTH, frame.height, chart.summary, parts, role)
+
+
+def _event(event: layout.PlacedEvent, told: str, bottom: float) -> str:
+    x, top, shown, before = event
+    place = f'class="y e" x="{x - 4:.1f}"' if before else f'class="y" x="{x + 4:.1f}"'
+    text = f'<text {place} y="{top:.1f}">{escape(shown)}</text>' if shown else ""
+    line = f'<path class="ev" d="M{x:.1f} {top - 8:.1f}V{bottom:.1f}"/>'
+    return f"<g><title>{told}</title>{line}{text}</g>"
 
 
 def _line(series: layout.PlacedLine, chart: spec.LineChart, frame: layout.Frame) -> str:
@@ -159,7 +177,9 @@ def _path(points: Sequence[layout.Placed], kind: str) -> str:
         return start + "".join([f"H{x:.1f}V{y:.1f}" for x, y, _ in points[1:]])
     if len(points) > _MOST_SERIES_POINTS:
         points = _per_column(points)
-    return start + "".join([f"L{x:.1f} {y:.1f}" for x, y, _ in points[1:]])
+    return start + "".join(
+        [f"{'M' if point.apart else 'L'}{x:.1f} {y:.1f}" for x, y, point in points[1:]]
+    )
 
 
 def _per_column(points: Sequence[layout.Placed]) -> list[layout.Placed]:
@@ -189,6 +209,9 @@ def _point(line: spec.Line, chart: spec.LineChart, frame: layout.Frame, at: layo
             )
     title = escape(chart.sentence(line, point))
     mark = _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
+    if point.href:
+        # The keyboard finds the same runs in the list of those behind the page.
+        mark = f'<a href="{escape(point.href)}" tabindex="-1">{mark}</a>'
     if point.label:
         mark += f'<text class="y mid" x="{x:.1f}" y="{y - 7:.1f}">{escape(point.label)}</text>'
     return whisker + mark
@@ -329,8 +352,8 @@ def pattern_defs(hues: Iterable[spec.Hue]) -> str:
     return f"{start}{''.join(patterns)}</defs></svg>"
 
 
-def _svg(width: int, height: int, summary: str, parts: Iterable[str]) -> str:
+def _svg(width: int, height: int, summary: str, parts: Iterable[str], role: str = "img") -> str:
     return (
         f'<svg class="ch" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        f' role="img" aria-label="{escape(summary)}">{"".join(parts)}</svg>'
+        f' role="{role}" aria-label="{escape(summary)}">{"".join(parts)}</svg>'
     )

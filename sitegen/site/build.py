@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
+    from sitegen.report.changes import Change
     from sitegen.report.claims import ClaimsPage
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
@@ -246,7 +247,7 @@ class _Build:
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
-        self.benchmarks: dict[str, tuple[Offered, DataFile]] = {}
+        self.benchmarks: dict[str, tuple[Offered, DataFile, tuple[Change, ...], list[str]]] = {}
         self.shards: list[str] = []
         self.reports: list[ReportPage] = []
         self.claims: ClaimsPage | None = None
@@ -277,15 +278,17 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, methodology, overview
+        from sitegen.report import changes, costs, methodology, overview
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
-        front = overview.page(analysis, runs, tables, self.checked)
-        self._page("index.html", "overview.html", page=front)
         for name in names:
             self._benchmark(name, tables[name])
+        front = overview.page(analysis, runs, tables, self.checked)
+        self._page(
+            "index.html", "overview.html", page=front, changes=changes.newest(self._changes())
+        )
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -338,36 +341,45 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, compare_page
+        from sitegen.report import benchmark, changes, compare_page, history
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
-        page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
+        downloads = {form: f"data/{name}.{form}" for form in _FORMS}
         rest = f"{name}/rest.js"
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
-            cached: tuple[Offered, DataFile] = msgspec.convert(
-                self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
+            cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
+                self.old.benchmarks[name],
+                tuple[compare_page.Offered, DataFile, tuple[changes.Change, ...], list[str]],
             )
-            if self.output.keep_files([page, rest, *downloads.values(), *compare_page.files(name)]):
-                self.paths += [page, *downloads.values()]
+            *_, pages = cached
+            kept = [*pages, rest, *downloads.values(), *compare_page.files(name)]
+            if self.output.keep_files(kept):
+                self.paths += [*pages, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
+        pages = [f"{name}/index.html"]
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
         folded, links = self.renderer.rest(content)
         self.output.add(rest, folded)
         self.output.refers(rest, links)
+        past = history.history_of(self.analysis, name, runs, self.superseded)
         self._page(
-            page,
+            pages[0],
             "benchmark.html",
             page=content,
             rest_address=f"rest.js?v={_short_of(folded)}",
+            history=past,
             commands=commands,
             note=note,
             method=self._method(name),
             publications=self.publications,
         )
+        if past.more:
+            pages.append(f"{name}/history.html")
+            self._page(pages[1], "history.html", page=content, history=past)
         columns = export.columns(self.analysis, runs)
         sizes = dict.fromkeys(_FORMS, 0)
         for form, data in export.encoded(columns, _FORMS):
@@ -377,7 +389,13 @@ class _Build:
         for file, data in files.items():
             self._take(file, data)
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes.items()))
-        self.benchmarks[name] = (offered, rows)
+        self.benchmarks[name] = (offered, rows, past.changes, pages)
+
+    def _changes(self) -> tuple[Change, ...]:
+        """Return what changed in all benchmarks, the newest first."""
+        from sitegen.report.changes import merged
+
+        return merged(one for _, _, told, _ in self.benchmarks.values() for one in told)
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
         """Return what changes when one of these runs does, the note, or what is said of all."""
@@ -395,7 +413,7 @@ class _Build:
 
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
-        listed = tuple(rows for _, rows in self.benchmarks.values())
+        listed = tuple(rows for _, rows, *_ in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
         self._page("data/index.html", "data.html", **values)
@@ -453,7 +471,7 @@ class _Build:
         """Render the page on which a reader chooses."""
         from sitegen.report import compare_page
 
-        offered = compare_page.listed(one for one, _ in self.benchmarks.values())
+        offered = compare_page.listed(one for one, *_ in self.benchmarks.values())
         most = compare_page.MAX_RUNS
         self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
 
@@ -485,6 +503,8 @@ class _Build:
         if base:
             self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
             self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
+            changes = feeds.changes(base, self.config.title, self._changes())
+            self._take("changes.xml", changes)
 
     def _of_newest(
         self, benchmark: str

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
 
-from sitegen.charts.spec import BarChart, Group, Hue, Line, LineChart, Mark, Point
+from sitegen.charts.spec import BarChart, Event, Group, Hue, Level, Line, LineChart, Mark, Point
 
 HUES: Final[tuple[Hue, ...]] = ("metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2")
 HOSTILE: Final = "<script>alert(1)</script> & \"quoted\" 'name' </svg><b>%{x}</b>\x00\x1b"
@@ -101,6 +101,20 @@ EXAMPLES: Final[dict[str, BarChart | LineChart]] = {
         _line("H100", "gpu-tee-2", (8.0, 14.0, 70.0), (6.8, 4.6, 0.0)),
         x_log=True,
         x_ticks=((8.0, "8B"), (14.0, HOSTILE), (70.0, "70B")),
+    ),
+    "over time": lines(
+        Line(
+            "a",
+            "vm",
+            tuple(
+                point(1.0 + n, y, apart=n == 2, href=f"../runs/{n}/", about=f"day {n}")
+                for n, y in enumerate((5.0, 5.1, 7.0, 6.9))
+            ),
+        ),
+        events=tuple(
+            Event(x, f"{HOSTILE} kernel 6.{n}") for n, x in enumerate((3.8, 1.1, 2.5, 2.6))
+        ),
+        levels=(Level("vm", 1.0, 2.0, 5.0), Level("vm", 3.0, 4.0, 7.0)),
     ),
     "hostile lines": lines(
         Line(HOSTILE, "vm", (point(1.0, 1.0, doubt=HOSTILE), point(2.0, 2.0))), reference=1.5

@@ -7,9 +7,8 @@ from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
-from sitegen.model import Measurement, Run, Sample, Status, params, run_id
+from sitegen.model import Measurement, Run, Sample, Status
 from sitegen.report import benchmark, costs, methodology, overview, run, words
 from tests import site_checks as check
 
@@ -221,46 +220,6 @@ def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None
     assert {one for _, used, _ in page.runs for one, _ in used} == {
         one.id for one in runs if one.benchmark == "fio"
     }
-
-
-# History
-
-
-def rated(environment: str, moment: str, value: float) -> Run:
-    where = params(operation="total", threads=2)
-    row = Measurement("t", "7z.rating", "value", "MIPS", value, where)
-    one = replace(check.storage_run(0, environment), steps=(), measurements=(row,))
-    key = run_id(moment, "7z", f"{environment}{moment}".encode())
-    return replace(one, id=key, benchmark="7z", started_at=moment)
-
-
-def history(*runs: Run) -> list[LineChart]:
-    found = benchmark.history(analyse(runs, SETTINGS), "7z")
-    return [chart for chart in found if isinstance(chart, LineChart)]
-
-
-def test_each_environment_is_a_line_through_its_runs_in_time() -> None:
-    [chart] = history(
-        rated("vm", "2026-11-03T00:00:00Z", 5200.0),
-        rated("vm", "2026-11-01T00:00:00Z", 5000.0),
-        rated("cvm", "2026-11-02T00:00:00Z", 4000.0),
-    )
-    by_name = {line.label: [point.y for point in line.points] for line in chart.lines}
-    assert by_name == {"VM": [5000.0, 5200.0], "CVM": [4000.0]}
-    days = [point.x for line in chart.lines for point in line.points]
-    assert max(days) - min(days) == 2
-    assert [text for _, text in chart.x_ticks] == ["2026-11-01", "2026-11-02", "2026-11-03"]
-
-
-def test_runs_of_one_day_are_told_by_their_time() -> None:
-    [chart] = history(
-        rated("vm", "2026-11-01T08:00:00Z", 5000.0), rated("vm", "2026-11-01T09:30:00Z", 5100.0)
-    )
-    assert [text for _, text in chart.x_ticks] == ["11-01 08:00", "11-01 09:30"]
-
-
-def test_one_run_has_no_history() -> None:
-    assert history(rated("vm", "2026-11-01", 5000.0), rated("cvm", "2026-11-02", 4000.0)) == []
 
 
 # Words
