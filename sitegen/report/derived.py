@@ -8,17 +8,19 @@ from itertools import chain
 from typing import NamedTuple
 
 from sitegen.analysis import contrasts
-from sitegen.analysis.compare import Analysis, Cell
+from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.contrasts import Climb, Difference
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import display, percent, significant
-from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import panels, words
+from sitegen.charts.spec import BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
+from sitegen.report import costs, panels, words
 from sitegen.report.costs import Finding
 
+#: Runs of each side that a point of two sides leads to, the newest.
+_EACH_SIDE = 4
 #: A row of a table: a text a cell, or (text, smaller text, doubt).
 Row = Iterable[Sequence[str]]
 
@@ -134,7 +136,8 @@ def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: 
             bounds = comparison.share_interval or ()
             low, high = (100 * end for end in bounds) if bounds else (None, None)
             share = comparison.share or 0.0
-            points.append(Point(x, 100 * share, percent(share), low, high, comparison.doubt))
+            text, doubt, stands_on = percent(share), comparison.doubt, _behind(comparison)
+            points.append(Point(x, 100 * share, text, low, high, doubt, stands_on))
         drawn.append((environment.name + against, environment.hue, tuple(points)))
     places = {x: at for placed in overheads.values() for x, at, _ in placed}
     chart = LineChart(
@@ -185,6 +188,15 @@ def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> S
         (_ladder_chart(analysis, ladder, climbs, names, f"ladder-{index}-steps"),),
         tuple(tables),
     )
+
+
+def _behind(comparison: Comparison) -> Behind:
+    """Return what an overhead stands on: its interval, and the runs of both sides."""
+    ends = costs.interval(comparison)
+    told = f"{ends} %{' at 95 %' * bool(comparison.estimate)}" if ends else ""
+    summaries = [one.summary for one in (comparison.baseline, comparison.side) if one.summary]
+    runs = (panels.run_of(one) for summary in summaries for one in summary.origins[-_EACH_SIDE:])
+    return Behind(words.joined(told, costs.detail(comparison)), tuple(runs))
 
 
 def _ladder_chart(
