@@ -45,7 +45,8 @@ _ZERO: Final = {"zerolinecolor": _INK3, "zerolinewidth": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
 _DASHES: Final = ("solid", "6px,4px", "2px,3px")  # those of site.css
 _LABEL: Final = {"align": "left", "bgcolor": _GROUND, "bordercolor": _INK3}
-_LAYOUT: Final = {
+#: What every figure looks like, those that the compare page makes too.
+LOOK: Final = {
     "paper_bgcolor": _GROUND,
     "plot_bgcolor": _GROUND,
     "font": {"size": 12, "color": _INK},
@@ -350,4 +351,4 @@ def _layout(
     height: float, left: float = 0, right: float = 0, top: float = 0, foot: float = 0
 ) -> Figure:
     margin = {"l": left, "r": right, "t": top, "b": foot, "pad": 0}
-    return {"height": height, "margin": margin, **_LAYOUT}
+    return {"height": height, "margin": margin, **LOOK}

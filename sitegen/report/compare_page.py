@@ -25,6 +25,7 @@ from sitegen.catalogue.families import family, matching_headline, natural, worde
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
+from sitegen.charts import plotly
 from sitegen.fingerprint import facts
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import figures, panels, words
@@ -65,6 +66,8 @@ class Offered(NamedTuple):
     benchmark: str
     title: str
     environments: tuple[tuple[str, str], ...]
+    #: What it compares by its settings: (sides for the address, in words).
+    presets: tuple[tuple[str, str], ...]
     runs: int
     runs_all: int
     sides_file: str
@@ -210,6 +213,7 @@ def scripts(
     title = family(benchmark).title
     told, texts = _told(catalogue, labelled)
     leading = worded_series(benchmark, catalogue.series).keys()
+    models = sorted({"", *(dict(series.params).get("model", "") for series in catalogue.series)})
     shared = {
         "benchmark": benchmark,
         "title": title,
@@ -218,7 +222,7 @@ def scripts(
             (m.id, m.title, _SIGNS[m.better], m.scale == Scale.RATIO, words.arrow(m))
             for m in map(analysis.metric, metrics)
         ],
-        # Metric, title, statistic, unit, factor, headline, place of the proof's size.
+        # Metric, title, statistic, unit, factor, headline, places of proof's size and model.
         "series": [
             (
                 metrics.index(series.metric),
@@ -228,6 +232,7 @@ def scripts(
                 unit.factor,
                 series in leading,
                 catalogue.proof(series),
+                models.index(dict(series.params).get("model", "")),
             )
             for series, unit in zip(catalogue.series, catalogue.units, strict=True)
         ],
@@ -246,6 +251,8 @@ def scripts(
             for workload, pairs in sorted(common.items())
             if (text := words.params(pairs))
         ],
+        "models": models,
+        "look": plotly.LOOK,
         "told": told,
         "texts": texts,
         **_published(catalogue, labelled, 0),
@@ -262,13 +269,35 @@ def scripts(
         for path, data in written.items()
     ]
     names = tuple((one.id, one.name) for one in labelled)
-    return Offered(benchmark, title, names, len(single), len(runs), *addresses), written
+    presets = _presets(catalogue, labelled)
+    return Offered(benchmark, title, names, presets, len(single), len(runs), *addresses), written
+
+
+def _presets(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[tuple[str, str], ...]:
+    """Return each environment with a baseline that is declared for it and measured too."""
+    names = {one.id: one.name for one in sides}
+    return tuple(
+        (f"{base},{one.id}", f"{one.name} against {names[base]}")
+        for one in sides
+        for base in catalogue.analysis.config.environment(one.id).baselines.values()
+        if base in names
+    )
 
 
 def listed(offered: Iterable[Offered]) -> list[Offered]:
     """Return what is offered of benchmarks, in the order of the site."""
     by_name = {one.benchmark: one for one in offered}
     return [by_name[name] for name in in_order(by_name)]
+
+
+def ready(offered: Iterable[Offered]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return each pair that the settings declare, with (title, address) of each benchmark."""
+    pairs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for one in offered:
+        for sides, text in one.presets:
+            link = f"#b={one.benchmark}&sel={sides}"
+            pairs.setdefault((sides, text), []).append((one.title, link))
+    return [(text, links) for (_, text), links in pairs.items()]
 
 
 def script(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say

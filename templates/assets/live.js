@@ -61,7 +61,7 @@
       }
     });
     const share = longest && ends(data.at(-1)) / longest;
-    if (share > 0 && Number.isFinite(share) && data[0].x.every((x) => x >= 0)) {
+    if (share > 0 && Number.isFinite(share) && layout.xaxis.type !== "log" && data[0].x.every((x) => x >= 0)) {
       layout.xaxis.range = layout.xaxis.range.map((end) => end * share);
     }
   };
@@ -119,7 +119,7 @@
   const follow = (figure, { data, pointIndex }) => {
     const { runs } = figureOf(figure).layout.meta;
     const own = (data.meta?.runs?.[pointIndex] || []).map((at) => runs[at]).reverse();
-    const address = ([id]) => new URL(`runs/${id}/index.html`, root).href;
+    const address = ([id, , place]) => new URL(place || `runs/${id}/index.html`, root).href;
     if (own.length === 1) location.assign(address(own[0]));
     if (own.length < 2) return;
     const menu = make("div", { className: "menu of" }, make("p", {}, `${own.length} runs stand behind it`),
