@@ -3,7 +3,8 @@
 A figure is a plain dict: building one through the library costs a thousand times as much. Colours
 are the CSS variables of `site.css`, which `live.js` resolves, so that it follows the theme.
 
-What Plotly knows nothing of stands in its ``meta``, for `live.js` and `save.js`. Of a figure:
+What is said of a mark stands in the SVG, as the titles of its marks, and `live.js` takes it from
+there. What Plotly knows nothing of stands in ``meta``, for `live.js` and `save.js`. Of a figure:
 ``unit`` and the name of ``x``, ``series`` by name and hue, ``runs`` by id and date, the axes whose
 ticks are to be ``free`` once a reader zooms. Of a trace, point by point: the places of its
 ``series`` and ``runs``, its ``group``, its interval and its doubt.
@@ -86,12 +87,12 @@ def _bars(spec: BarChart) -> Figure:
     def of(rows: Sequence[layout.BarRow]) -> Figure:
         return {"series": [series[_series(row.mark)] for row in rows]}
 
-    traces = [_bar_trace(sure, spec.unit, {"color": _hues(sure)}, told, of(sure))]
+    traces = [_bar_trace(sure, {"color": _hues(sure)}, told, of(sure))]
     if doubtful:
         pattern = {"shape": "/", "fgcolor": _hues(doubtful), "bgcolor": "var(--doubt)", "size": 6}
         line = {"color": "var(--doubt-line)", "width": 1}
         hatching = {"color": "var(--doubt)", "line": line, "pattern": pattern}
-        traces.append(_bar_trace(doubtful, spec.unit, hatching, told, of(doubtful)))
+        traces.append(_bar_trace(doubtful, hatching, told, of(doubtful)))
     # Whiskers are a trace of their own: a bar without one would still get its caps.
     if wide := [row for row in rows if row.whisker]:
         errors = _errors([(row.value, row.whisker) for row in wide], _INK)
@@ -169,9 +170,7 @@ def _places(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.10g}")
 
 
-def _bar_trace(
-    rows: Sequence[layout.BarRow], unit: str, marker: Figure, told: _Told, meta: Figure
-) -> Figure:
+def _bar_trace(rows: Sequence[layout.BarRow], marker: Figure, told: _Told, meta: Figure) -> Figure:
     meta = {**meta, **told.of([row.mark for row in rows])}
     if any(row.heading for row in rows):
         meta["group"] = [row.heading for row in rows]
@@ -181,7 +180,6 @@ def _bar_trace(
         "x": [_places(row.value) for row in rows],
         "y": _centres(rows),
         "width": layout.BAR,
-        "customdata": [plain(row.mark.sentence(row.heading, unit)) for row in rows],
         "hovertemplate": _HOVER,
         "marker": marker,
         "meta": meta,
@@ -271,11 +269,10 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame, told
     if meta := told.of(points):
         trace["meta"] = meta
     if spec.kind != "line":
-        trace["customdata"] = [plain(f"{point.text} {spec.unit}".rstrip()) for point in points]
-        at = plain(spec.x_title).replace("%{", "% {")  # or it were a place for a value
-        trace["hovertemplate"] = (
-            f"%{{fullData.name}}: %{{customdata}}<br>{at}: %{{x}}<extra></extra>"
-        )
+        # A brace after a percent sign would be a place for a value.
+        at, unit = (plain(text).replace("%{", "% {") for text in (spec.x_title, spec.unit))
+        y = f"%{{y:,.4~r}} {unit}".rstrip()
+        trace["hovertemplate"] = f"%{{fullData.name}}: {y}<br>{at}: %{{x}}<extra></extra>"
         return trace
     y = frame.y
     high = frame.bottom - layout.FRAME_TOP
@@ -286,7 +283,6 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame, told
         "color": [_GROUND if point.doubt else colour for point in points],
         "line": {"color": colour, "width": [1.75 if point.doubt else 0 for point in points]},
     }
-    trace["customdata"] = [plain(spec.sentence(line, point)) for point in points]
     trace["hovertemplate"] = _HOVER
     ends = [(point.y, layout.interval(point.low, point.high, least)) for point in points]
     return {**trace, "error_y": _errors(ends, colour)}

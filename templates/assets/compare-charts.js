@@ -103,7 +103,7 @@ const specOf = ({ rows, headings, least, most, height }, relative, sides, look) 
   const off = (value) => value === undefined || value === null || Math.abs(value) > HUGE ? null : value;
   const trace = (own, more) => ({
     x: own.map(({ value }) => value), y: own.map(({ top }) => top + BAR / 2),
-    customdata: own.map(({ said }) => escaped(said)), hovertemplate: "%{customdata}<extra></extra>",
+    hovertemplate: "%{customdata}<extra></extra>",
     meta: { series: own.map(at), runs: own.map((one) => [at(one)]), group: own.map(({ group }) => group), low: own.map(({ low }) => off(low)), high: own.map(({ high }) => off(high)), doubt: own.map(({ doubt }) => doubt || "") },
     ...more,
   });
@@ -117,7 +117,7 @@ const specOf = ({ rows, headings, least, most, height }, relative, sides, look) 
   const data = relative ? [points] : [
     bars(sure, { color: sure.map(hue) }),
     bars(doubtful, { color: "var(--doubt)", line: { color: "var(--doubt-line)", width: 1 }, pattern: { shape: "/", fgcolor: doubtful.map(hue), bgcolor: "var(--doubt)", size: 6 } }),
-    { ...trace(wide), type: "scatter", mode: "markers", hoverinfo: "skip", hovertemplate: "", marker: { opacity: 0 }, error_x: { ...errors(wide), color: "var(--ink)" } },
+    { ...trace(wide), type: "scatter", mode: "markers", hoverinfo: "skip", hovertemplate: undefined, marker: { opacity: 0 }, error_x: { ...errors(wide), color: "var(--ink)" } },
   ].filter(({ x }) => x.length);
   const zero = relative ? 1 : 0;
   data.push({ type: "scatter", mode: "lines", hoverinfo: "skip", cliponaxis: false, line: { color: "var(--ink3)", width: 1 }, meta: { series: [] },

@@ -22,10 +22,25 @@
     return colours.get(value);
   };
 
-  const figureOf = (figure) => JSON.parse(figure.spec || figure.querySelector(".spec").textContent, resolve);
+  // What the SVG says of its marks, from the top to the foot of bars, else line by line.
+  const say = (figure, data) => {
+    const said = [...figure.querySelectorAll(".ch title")].map(({ textContent }) => textContent);
+    const bars = data.filter(({ type }) => type === "bar");
+    const marks = data.filter(({ hovertemplate }) => hovertemplate?.includes("customdata"))
+      .flatMap((trace) => trace.y.map((y, at) => [trace, at, y]));
+    if (bars.length) marks.sort(([, , a], [, , b]) => a - b);
+    marks.forEach(([trace, at], place) => { (trace.customdata ||= [])[at] = said[place] || ""; });
+  };
 
-  // Lines of a hover label: Plotly wraps none.
-  const folded = (text) => text.split("\n").map((line) => line.length > 56 ? line.replace(/(.{20,48}) /g, "$1<br>") : line).join("<br>");
+  const figureOf = (figure) => {
+    const drawn = JSON.parse(figure.spec || figure.querySelector(".spec").textContent, resolve);
+    say(figure, drawn.data);
+    return drawn;
+  };
+
+  // Lines of a hover label, which Plotly neither wraps nor takes for plain text.
+  const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const folded = (text) => escaped(text).split("\n").map((line) => line.length > 56 ? line.replace(/(.{20,48}) /g, "$1<br>") : line).join("<br>");
 
   const drawing = (figure) => {
     const { data, layout } = figureOf(figure);

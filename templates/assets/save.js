@@ -115,7 +115,7 @@
         series[meta.series ? meta.series[i] : trace][0],
         bars.length ? meta.group?.[i] : plain(String(places.get(at) ?? at)),
         bars.length ? at : ys[i], unit, meta.low?.[i], meta.high?.[i], meta.doubt?.[i],
-        plain(customdata[i]).split("\n")[1],
+        customdata?.[i].split("\n")[1],
         (meta.runs?.[i] || []).map((place) => runs[place][0]).join(" "), site, address,
       ],
     })));

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.browser
 _TEMPLATES = check.ROOT / "templates"
 _BARS = ".live .bars .point path"
 _POINTS = ".live .scatterlayer .points path"
-_WATCH_SHIFTS = """
+#: Sums up how far what a reader sees moved by itself.
+WATCH_SHIFTS = """
     window.shifts = 0;
     new PerformanceObserver((list) => list.getEntries().forEach((one) => { shifts += one.value; }))
         .observe({ type: "layout-shift", buffered: true });
@@ -93,7 +94,7 @@ def address(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    page.add_init_script(_WATCH_SHIFTS)
+    page.add_init_script(WATCH_SHIFTS)
     return page
 
 
