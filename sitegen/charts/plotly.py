@@ -271,8 +271,8 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame, told
     if spec.kind != "line":
         # A brace after a percent sign would be a place for a value.
         at, unit = (plain(text).replace("%{", "% {") for text in (spec.x_title, spec.unit))
-        y = f"%{{y:,.4~r}} {unit}".rstrip()
-        trace["hovertemplate"] = f"%{{fullData.name}}: {y}<br>{at}: %{{x}}<extra></extra>"
+        value = f"%{{y:,.4~r}} {unit}".rstrip()
+        trace["hovertemplate"] = f"%{{fullData.name}}: {value}<br>{at}: %{{x}}<extra></extra>"
         return trace
     y = frame.y
     high = frame.bottom - layout.FRAME_TOP

@@ -25,7 +25,7 @@ _BARS = """figure => [...figure.querySelectorAll("svg.ch > g:has(> title):has(re
     [...g.querySelectorAll("text:not(.e)")].at(-1).firstChild.textContent.trim()])"""
 _LIVE_BARS = """figure => figure.querySelector(".live").data
     .filter(trace => trace.type === "bar")
-    .flatMap(trace => trace.customdata.map((text, i) => [text, trace.x[i]]))
+    .flatMap(trace => (trace.customdata ?? []).map((text, i) => [text, trace.x[i]]))
     .filter(([, x]) => x !== null)"""
 #: What one of a display unit may be in base units.
 _SCALES = (1.0, 1e-9, 1e-6, 1e-3, 0.01, 1e3, 1e6, 1e9, 1e12, 2.0**10, 2.0**20, 2.0**30)
