@@ -16,7 +16,7 @@ import orjson
 from msgspec import Struct, field, to_builtins
 
 from sitegen.analysis import caveats, differences
-from sitegen.analysis.compare import Analysis, between, refused
+from sitegen.analysis.compare import Analysis, Comparison, between, refused
 from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
@@ -313,9 +313,17 @@ def _told(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[list[Any], list[
     """
     texts: dict[str, int] = {}
     told = []
+    analysis, benchmark = catalogue.analysis, catalogue.benchmark
+    # Those of the pairs that are declared are there; a baseline may stand under two names.
+    declared: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
+    for one in analysis.comparisons:
+        if one.series.benchmark == benchmark:
+            by_name = declared.setdefault((one.side.environment, one.baseline.environment), {})
+            by_name.setdefault(one.against, []).append(one)
     for side, base in permutations((one.id for one in sides), 2):
         rows = []
-        for one in between(catalogue.analysis, catalogue.benchmark, side, base):
+        found = next(iter(declared.get((side, base), {}).values()), None)
+        for one in found or between(analysis, benchmark, side, base):
             place = catalogue.places.get(one.series, -1)
             if place < 0 or one.metric.scale != Scale.RATIO:
                 continue

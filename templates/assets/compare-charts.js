@@ -84,7 +84,7 @@ const drawn = ({ rows, headings, x, height }, relative, name) => {
     const node = shape("g", {}, shape("title", {}, said), shape("text", { class: "e", x: LEFT - 8, y: top + 11 }, clipped(label, 18)));
     if (relative) node.append(shape("circle", { class: doubt ? `ho c-${hue}` : `c-${hue}`, cx: x(value), cy: top + 7, r: 4.5 }));
     else node.append(shape("rect", { ...doubt ? { class: "hatch", fill: `url(#p-${hue})` } : { class: `bar c-${hue}` }, x: LEFT, y: top, width: Math.max(x(value) - LEFT, 0), height: BAR }));
-    if (wide) node.append(shape("path", { class: relative ? `w c-${hue}` : "w", d: `M${x(low)} ${top + 7}H${x(high)}M${x(low)} ${top + 4}v6M${x(high)} ${top + 4}v6` }));
+    if (wide) node.append(shape("path", { class: "w", d: `M${x(low)} ${top + 7}H${x(high)}M${x(low)} ${top + 4}v6M${x(high)} ${top + 4}v6` }));
     node.append(shape("text", { x: x(end) + 8, y: top + 11, ...doubt ? { class: "k" } : {} }, text));
     nodes.push(node);
   }
@@ -123,7 +123,7 @@ const specOf = ({ rows, headings, least, most, height }, relative, sides, look) 
   data.push({ type: "scatter", mode: "lines", hoverinfo: "skip", cliponaxis: false, line: { color: "var(--ink3)", width: 1 }, meta: { series: [] },
     x: rows.flatMap(() => [zero, zero, null]), y: rows.flatMap(({ top }) => [top - 2, top + 18, null]) });
   data.push({ type: "scatter", mode: "text", hoverinfo: "skip", cliponaxis: false, textposition: "middle right", meta: { series: rows.map(at) },
-    x: rows.map(({ end }) => end), y: rows.map(({ top }) => top + BAR / 2), text: rows.map(({ text }) => `\u00a0${escaped(text)}`),
+    x: rows.map(({ end }) => end), y: rows.map(({ top }) => top + BAR / 2), text: rows.map(({ text }) => `${relative ? "\u00a0\u00a0" : "\u00a0"}${escaped(text)}`),
     textfont: { color: rows.map(({ doubt }) => doubt ? "var(--ink)" : "var(--ink2)"), weight: rows.map(({ doubt }) => doubt ? 650 : "normal") } });
   const [low, high] = relative ? [Math.log10(least), Math.log10(most)] : [least, most];
   const note = (text, y, more) => ({ text: escaped(text), x: 0, y, xref: "paper", yref: "y", showarrow: false, borderpad: 0, xanchor: "left", yanchor: "middle", xshift: -LEFT, ...more });

@@ -288,6 +288,14 @@ def test_a_chart_is_saved_with_where_it_comes_from_and_without_plotly(
     assert watch.complaints == []
 
 
+def test_paper_gets_the_drawing_and_no_controls(page: Page, address: str) -> None:
+    _hover(page, address)
+    page.emulate_media(media="print")
+    assert page.locator("#c-0 svg.ch").is_visible()
+    for controls in (".live", ".under"):
+        expect(page.locator(f"#c-0 {controls}")).to_be_hidden()
+
+
 def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:
     _hover(page, address)
     button = page.get_by_role("button", name="Theme")

@@ -484,6 +484,8 @@ def test_it_is_accessible_and_fits(
         page.goto(report.at(f"b=7z&sel=host,vm,cvm&norm={norm}"), wait_until="load")
         page.reload(wait_until="load")
         assert len(rows(page)) == MOST_HEADLINES
+        page.locator("figure.chart").first.hover()
+        expect(page.locator("figure.chart").first).to_have_attribute("data-live", "1")
         assert violations(page, axe, colours=scheme == "dark") == {}
         room = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert room <= 0
