@@ -368,7 +368,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
     return {
         "sides": [
             {name: getattr(one, name) for name in _TOLD}
-            | {"setup": setups.index(one.setup), "cells": one.cells}
+            | {
+                "setup": setups.index(one.setup),
+                "cells": one.cells,
+                "when": "" if one.newest.undated else words.when(one.newest),
+            }
             for one in sides[fresh:]
         ],
         # Facts and settings may share a name.

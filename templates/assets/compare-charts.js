@@ -98,7 +98,7 @@ const drawn = ({ rows, headings, x, height }, relative, name) => {
 const specOf = ({ rows, headings, least, most, height }, relative, sides, look) => {
   const hue = ({ side }) => `var(--${side.hue})`;
   const series = [...new Map(rows.map(({ label, side }) => [side, [label, side.hue]]))];
-  const behind = series.map(([{ id, environment, page: place }]) => [id, "", id === environment ? `${place}/index.html` : ""]);
+  const behind = series.map(([{ id, environment, page: place, when }]) => [id, when, id === environment ? `${place}/index.html` : ""]);
   const at = (one) => series.findIndex(([side]) => side === one.side);
   const off = (value) => value === undefined || value === null || Math.abs(value) > HUGE ? null : value;
   const trace = (own, more) => ({
@@ -134,6 +134,6 @@ const specOf = ({ rows, headings, least, most, height }, relative, sides, look) 
     yaxis: { ...still, range: [height, 0], tickmode: "array", tickvals: rows.map(({ top }) => top + BAR / 2), ticktext: rows.map(({ label }) => escaped(clipped(label, 18))), ticks: "outside", ticklen: 4, tickcolor: "rgba(0,0,0,0)", tickfont: { color: "var(--ink2)" } },
     annotations: [...headings.map(([text, y]) => note(text, y - 4, { font: { color: "var(--ink)", weight: 650 } })),
       ...relative ? [note("1×", 8, { x: 0, xref: "x", xanchor: "center", xshift: 0, font: { color: "var(--ink3)", size: 11 } })] : []],
-    meta: { unit: relative ? "×" : "", series: series.map(([, told]) => told), runs: behind },
+    meta: { name: sides.map(({ name }) => name).reverse().join(" vs "), unit: relative ? "×" : "", series: series.map(([, told]) => told), runs: behind },
   } };
 };

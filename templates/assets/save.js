@@ -46,9 +46,9 @@
   };
 
   const slug = (text) => text.toLowerCase().normalize("NFKD").replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
-  const nameOf = ({ folder, title, series, date }) => {
+  const nameOf = ({ folder, title, name, series, date }) => {
     const sides = series.length > 1 && series.length < 4 ? series.map(([name]) => name).reverse().join("-vs-") : "";
-    return [folder, title, sides, date].map(slug).filter(Boolean).map((text) => text.slice(0, 60)).join("-");
+    return [folder, title, name || sides, date].map(slug).filter(Boolean).map((text) => text.slice(0, 60)).join("-");
   };
 
   const offer = (name, blob) => {

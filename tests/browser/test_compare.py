@@ -367,6 +367,11 @@ def test_its_charts_come_alive_and_lead_on(page: Page, report: Report, watch: Wa
         expect(figure.locator(".live .textpoint")).to_have_count(
             len(drawn) - len(drawn) // (3 if norm == "absolute" else 2)
         )
+        figure.get_by_text("Save").click()
+        with page.expect_download() as waiting:
+            figure.get_by_role("button", name="SVG", exact=True).click()
+        assert waiting.value.suggested_filename.startswith("compare-rating-cvm-vs-")
+        assert waiting.value.suggested_filename.endswith("-vs-host-2026-03-05.svg")
     assert watch.complaints == []
 
 
