@@ -27,6 +27,17 @@ _MOST_TICKS: Final = 4
 _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
+class Behind(NamedTuple):
+    """What a value stands on, in words, and its ``runs`` as (id, when), the newest last."""
+
+    words: str = ""
+    runs: tuple[tuple[str, str], ...] = ()
+
+
+#: Where nothing is told of what a value stands on.
+UNTOLD: Final = Behind()
+
+
 class Mark(NamedTuple):
     """One value on a chart, with its interval; hatched or hollow where a ``doubt`` says why."""
 
@@ -37,6 +48,7 @@ class Mark(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    behind: Behind = UNTOLD
 
     @property
     def printed(self) -> str:
@@ -48,7 +60,7 @@ class Mark(NamedTuple):
         name = f"{self.label}, {heading}" if heading else self.label
         if self.value is None:
             return f"{name}: {NOT_MEASURED}"
-        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt)
+        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.behind)
 
 
 class Group(NamedTuple):
@@ -82,6 +94,7 @@ class Point(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    behind: Behind = UNTOLD
     apart: bool = False
     href: str = ""
     about: str = ""
@@ -146,7 +159,7 @@ class LineChart(NamedTuple):
         at = point.about or next((text for x, text in self.x_ticks if x == point.x), "")
         at = at or f"{self.x_title} {point.x:g}".lstrip()
         name = f"{line.label}, {at}" if line.label else at
-        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt)
+        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt, point.behind)
 
 
 Chart = BarChart | LineChart
@@ -235,5 +248,6 @@ class Dot(NamedTuple):
     suspect: bool = False
 
 
-def _sentence(name: str, value: str, doubt: str) -> str:
-    return f"{name}: {value}{doubt and f' ({doubt})'}"
+def _sentence(name: str, value: str, doubt: str, behind: Behind = UNTOLD) -> str:
+    said = f"{name}: {value}{doubt and f' ({doubt})'}"
+    return f"{said}\n{behind.words}" if behind.words else said

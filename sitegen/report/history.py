@@ -18,7 +18,7 @@ from sitegen.catalogue.metrics import Better, Metric, Scale
 from sitegen.catalogue.tool import Headline
 from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts import spec
-from sitegen.charts.spec import LineChart, Point
+from sitegen.charts.spec import Behind, LineChart, Point
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import effects, panels, words
 from sitegen.report.changes import Change, Mark, marks, newest, told, where, worded
@@ -310,6 +310,7 @@ def _points(
             float(f"{value / unit.factor:.5g}"),  # more digits are weight and no px
             unit.number(value),
             doubt=reading.doubt,
+            behind=Behind("", ((run.id, words.day(run.started_at)),)),
             apart=any(last < place <= reading.place for place in breaks),
             href=f"../runs/{run.id}/index.html",
             about=words.day(run.started_at),

@@ -5,16 +5,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
+from sitegen.analysis.replicates import Origin
 from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Family, Panel
 from sitegen.catalogue.units import DisplayUnit, significant
-from sitegen.charts.spec import BarChart, Chart, Group, Hue, Line, LineChart, Mark, Point
+from sitegen.charts.spec import (
+    UNTOLD,
+    BarChart,
+    Behind,
+    Chart,
+    Group,
+    Hue,
+    Line,
+    LineChart,
+    Mark,
+    Point,
+)
 from sitegen.model import Params, Sample, Series
 from sitegen.report import words
 
@@ -22,6 +35,14 @@ from sitegen.report import words
 STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
+#: Runs that a mark of a chart leads to, the newest.
+_MAX_BEHIND = 8
+_SPREADS = {
+    "replicates": "{} at 95 %",
+    "counts": "{} at 95 %",
+    "repetitions": "{} within its runs",
+    "rounding": "{} by the rounding of the print",
+}
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0
 _MIDDLE = 50.0
@@ -123,7 +144,28 @@ def mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, label: str) -> Mark:
     """Return the bar of a cell."""
     hue = words.platform(analysis.config, cell.environment).hue
     value = cell.summary.value / unit.factor if cell.summary else None
-    return Mark(label, value, words.number(cell, unit), hue, *_bounds(cell, unit), cell.doubt)
+    text, bounds = words.number(cell, unit), _bounds(cell, unit)
+    return Mark(label, value, text, hue, *bounds, cell.doubt, behind(cell, unit))
+
+
+def behind(cell: Cell, unit: DisplayUnit) -> Behind:
+    """Return what the value of a cell stands on, as who points at its mark is told."""
+    summary = cell.summary
+    if summary is None:
+        return UNTOLD
+    ends = words.between(summary.interval, unit)
+    spread = _SPREADS[summary.interval.kind].format(ends) if summary.interval and ends else ""
+    runs = tuple(map(run_of, summary.origins[-_MAX_BEHIND:]))
+    day = runs[-1][1][:10] if runs else ""
+    newest = f"{'the newest ' * (len(runs) > 1)}of {day}" if day else ""
+    return Behind(words.joined(spread, words.counted(summary), newest), runs)
+
+
+def run_of(origin: Origin) -> tuple[str, str]:
+    """Return a run's id, and when it was taken where that is known."""
+    if origin.at is None:
+        return origin.run, ""
+    return origin.run, f"{datetime.fromtimestamp(origin.at, UTC):%Y-%m-%d %H:%M}"
 
 
 def _bounds(cell: Cell, unit: DisplayUnit) -> tuple[float | None, float | None]:
@@ -260,10 +302,13 @@ def _points(members: Sequence[Cell], panel: Panel, unit: DisplayUnit) -> Iterato
         value = cell.summary.value
         if panel.efficiency:
             share = 100 * value / (base.summary.value / _at(base, panel.axis) * at)
-            yield Point(at, share, f"{share:.1f}", doubt=cell.doubt or base.doubt)
+            counted = Behind(words.counted(cell.summary), behind(cell, unit).runs)
+            doubt = cell.doubt or base.doubt
+            yield Point(at, share, f"{share:.1f}", doubt=doubt, behind=counted)
         else:
-            text = words.number(cell, unit)
-            yield Point(at, value / unit.factor, text, *_bounds(cell, unit), cell.doubt)
+            text, bounds = words.number(cell, unit), _bounds(cell, unit)
+            here = value / unit.factor
+            yield Point(at, here, text, *bounds, cell.doubt, behind(cell, unit))
 
 
 def distributions(

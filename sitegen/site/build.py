@@ -472,8 +472,9 @@ class _Build:
         from sitegen.report import compare_page
 
         offered = compare_page.listed(one for one, *_ in self.benchmarks.values())
-        most = compare_page.MAX_RUNS
-        self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
+        most, ready = compare_page.MAX_RUNS, compare_page.ready(offered)
+        page = ("compare/index.html", "compare.html")
+        self._page(*page, offered=offered, ready=ready, max_runs=most)
 
     def _search(self) -> None:
         """Write what the search box finds."""

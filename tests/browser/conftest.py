@@ -208,7 +208,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser with empty storage."""
     made = browser.new_context()
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(6_000)
     yield made
     made.close()
 

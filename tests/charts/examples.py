@@ -7,7 +7,18 @@ from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
 
-from sitegen.charts.spec import BarChart, Event, Group, Hue, Level, Line, LineChart, Mark, Point
+from sitegen.charts.spec import (
+    BarChart,
+    Behind,
+    Event,
+    Group,
+    Hue,
+    Level,
+    Line,
+    LineChart,
+    Mark,
+    Point,
+)
 
 HUES: Final[tuple[Hue, ...]] = ("metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2")
 HOSTILE: Final = "<script>alert(1)</script> & \"quoted\" 'name' </svg><b>%{x}</b>\x00\x1b"
@@ -43,6 +54,36 @@ EXAMPLES: Final[dict[str, BarChart | LineChart]] = {
         Group("Read", (mark("H200 host", 259.0, "metal"), mark("H200 CVM", 33.0, "gpu-tee"))),
         Group("", (mark("Lab VM", 72.0), mark("Lab CVM", 43.0, "cpu-tee", low=40.0, high=46.0))),
         Group("Write", (mark("Lab VM", 75.0, doubt="page cache suspected"),)),
+    ),
+    "what values stand on": bars(
+        Group(
+            "",
+            (
+                mark(
+                    "Lab VM",
+                    72.0,
+                    low=70.0,
+                    high=74.0,
+                    behind=Behind(
+                        "70 to 74 at 95 %, 1 run of 3",
+                        (("20261116t103517z-fio-aaaaaaaa", "2026-11-16 10:35"),),
+                    ),
+                ),
+                mark(
+                    "Lab CVM",
+                    60.0,
+                    "cpu-tee",
+                    doubt="=1+1",
+                    behind=Behind(
+                        "2 runs of 6",
+                        (
+                            ("20261115t103517z-fio-cccccccc", ""),
+                            ("20261116t103517z-fio-bbbbbbbb", "2026-11-16 10:35"),
+                        ),
+                    ),
+                ),
+            ),
+        ),
     ),
     "doubts that are shared": bars(
         Group("", tuple(mark(f"VM {i}", 10.0 + i, doubt="page cache suspected") for i in range(3)))
