@@ -145,7 +145,7 @@ def _event(event: layout.PlacedEvent, told: str, bottom: float) -> str:
     place = f'class="y e" x="{x - 4:.1f}"' if before else f'class="y" x="{x + 4:.1f}"'
     text = f'<text {place} y="{top:.1f}">{escape(shown)}</text>' if shown else ""
     line = f'<path class="ev" d="M{x:.1f} {top - 8:.1f}V{bottom:.1f}"/>'
-    return f"<g><title>{told}</title>{line}{text}</g>"
+    return f'<g class="event"><title>{told}</title>{line}{text}</g>'
 
 
 def _line(series: layout.PlacedLine, chart: spec.LineChart, frame: layout.Frame) -> str:

@@ -16,7 +16,7 @@ from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import DisplayUnit, display, percent, significant
 from sitegen.charts.spec import UNTOLD, BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import panels, words
+from sitegen.report import effects, panels, words
 from sitegen.report.findings import Finding
 
 #: Charts of what a machine gives against what each user gets.

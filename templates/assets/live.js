@@ -24,10 +24,11 @@
 
   // What the SVG says of its marks, from the top to the foot of bars, else line by line.
   const say = (figure, data) => {
-    const said = [...figure.querySelectorAll(".ch title")].map(({ textContent }) => textContent);
+    const said = [...figure.querySelectorAll(".ch :not(.event) > title")].map(({ textContent }) => textContent);
     const bars = data.filter(({ type }) => type === "bar");
     const marks = data.filter(({ hovertemplate }) => hovertemplate?.includes("customdata"))
-      .flatMap((trace) => trace.y.map((y, at) => [trace, at, y]));
+      .flatMap((trace) => trace.y.map((y, at) => [trace, at, y]))
+      .filter(([, , y]) => y !== null); // where a line is broken there is no mark
     if (bars.length) marks.sort(([, , a], [, , b]) => a - b);
     marks.forEach(([trace, at], place) => { (trace.customdata ||= [])[at] = said[place] || ""; });
   };

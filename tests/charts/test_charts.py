@@ -128,7 +128,7 @@ def check_lines(chart: LineChart) -> None:
 def _without_gaps(trace: dict[str, Any]) -> None:
     """Leave out the places at which a live line is broken."""
     there = [y is not None for y in trace["y"]]
-    for name in ("x", "y", "customdata"):
+    for name in ("x", "y"):
         trace[name] = [
             value for value, is_there in zip(trace[name], there, strict=True) if is_there
         ]

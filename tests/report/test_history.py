@@ -219,8 +219,11 @@ def test_before_and_after_an_event_stand_in_a_row() -> None:
     [row] = one.rows
     assert (row.platform.name, row.event, row.day) == ("CVM", "kernel 6.8 → 6.11", "2026-03-22")
     assert row.counts == ("3 boots", "3 boots")
-    assert row.effect == "+12.0 %"
-    low, high = (float(end.strip("+ %").replace("−", "-")) for end in row.interval.split(" to "))
+    assert row.effect == "+12.0\N{NO-BREAK SPACE}%"
+    low, high = (
+        float(end.strip("+ %\N{NO-BREAK SPACE}").replace("−", "-"))
+        for end in row.interval.split(" to ")
+    )
     assert low < 12 < high
 
 
