@@ -85,6 +85,8 @@ TOOL = tool.Tool(
             tool.Panel("fio.bandwidth", "value", (("block_size", "131072"), ("pattern", "rand")), title="Random, 128 KiB", group="direction"),
             tool.Panel("fio.bandwidth", "value", (("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), title="Sequential, 1 MiB, 4 jobs", group="direction"),
         ),
+        columns=(("fio.iops", ("",)), ("fio.bandwidth", ("",)), ("fio.latency", ("", "p50", "p99", "p99.9"))),
+        suspect="The device moved far fewer bytes than the job, its parts did not load the machine for equally long, or fio found a limit in its way.",
         wholes={"fio.completion_latency": "fio.latency"},
         counted="operations",
         leads=_leading,

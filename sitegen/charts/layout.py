@@ -384,6 +384,15 @@ def _axis(extent: Extent, count: int, px: Extent, *, log: bool) -> Axis:
     return Axis(first, last, ticks, scale(first, last, *px, log=log))
 
 
+def log_axis(low: float, high: float, px: Extent) -> Axis:
+    """Return a log axis of round numbers around an extent, with three ticks at the least."""
+    axis = _axis((low, high), 5, px, log=True)
+    while len(axis.ticks) < _FEWEST_TICKS:
+        low, high = low / 2, high * 2
+        axis = _axis((low, high), 5, px, log=True)
+    return axis
+
+
 def _x_axis(spec: LineChart, xs: Sequence[float], px: Extent) -> Axis:
     """Mark named places, else the points' own places where they are few, else round numbers."""
     low, high = _apart(min(xs, default=1.0), max(xs, default=2.0), log=spec.x_log)

@@ -240,12 +240,30 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(10.0**n for n in powers)
 
 
-class Dot(NamedTuple):
-    """One repetition on a run page's strip; outlined when it is suspect."""
+class Ridge(NamedTuple):
+    """How one series is distributed: ``heights`` over the axis, and its median with its text."""
 
-    value: float
+    label: str
+    hue: Hue
+    heights: tuple[float, ...]
+    median: float
     text: str
-    suspect: bool = False
+
+
+class RidgeChart(NamedTuple):
+    """Distributions below each other on one log axis, drawn from ``low`` to ``high``.
+
+    The axis goes from the first of its ``ticks`` to the last; all are above zero.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    ridges: tuple[Ridge, ...]
+    summary: str
 
 
 def _sentence(name: str, value: str, doubt: str, behind: Behind = UNTOLD) -> str:

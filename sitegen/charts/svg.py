@@ -22,7 +22,12 @@ _STRIP_POINTS: Final = 9
 _STRIP_HEIGHT: Final = 22
 _STRIP_MARGIN: Final = 16
 _LABEL_GAP: Final = 4
-_DOTS_WIDTH: Final = 280
+_SPARK_WIDTH: Final = 120
+_SPARK_HEIGHT: Final = 22
+
+# Distributions, in px: a row has its label above its shape.
+_RIDGE_ROW: Final = 48
+_RIDGE_HEIGHT: Final = 24
 
 _NOTHING: Final = f'<text class="na" y="14">{spec.NOT_MEASURED}</text>'
 
@@ -323,21 +328,68 @@ def factor_axis(axis: spec.FactorAxis) -> str:
     return _svg(axis.width, 16, "Slowdown factor, logarithmic axis", ticks)
 
 
-def dot_strip(dots: Sequence[spec.Dot], hue: spec.Hue, maximum: float, *, median: float) -> str:
-    """Draw repetitions as dots from zero to ``maximum``, with a tick at their median."""
-    px = (_DOTS_WIDTH - 6) / maximum if maximum > layout.LEAST else 0.0
-    xs = [min(max(value * px, 0.0), _DOTS_WIDTH) for value in (median, *(d.value for d in dots))]
-    parts = [f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/><path class="ax" d="M.5 3V15"/>']
-    # A build draws hundreds of thousands: they are escaped together, which is done for nothing.
-    texts = escape("\n".join([dot.text for dot in dots])).split("\n")
-    good, bad = f"c-{hue}", "dt"
-    parts += [
-        f'<circle class="{bad if dot.suspect else good}" cx="{x:.1f}" cy="9"'
-        f' r="4"><title>{text}</title></circle>'
-        for dot, x, text in zip(dots, xs[1:], texts, strict=True)
+def sparkline(line: spec.Line) -> str:
+    """Draw a line in a table's row, from zero to its greatest value."""
+    points = line.points
+    most = max([point.y for point in points], default=0.0)
+    start, end = points[0].x, points[-1].x
+    if not (most > layout.LEAST and end > start and layout.drawable(most)):
+        return ""
+    to_x = _SPARK_WIDTH / (end - start)
+    to_y = (_SPARK_HEIGHT - 2) / most
+    placed = [
+        ((point.x - start) * to_x, _SPARK_HEIGHT - 1 - max(point.y, 0.0) * to_y, point)
+        for point in points
+        if layout.drawable(point.y)
     ]
-    parts.append(f'<path class="md" d="M{xs[0]:.1f} 1V17"/>')
-    return _svg(_DOTS_WIDTH, 18, f"{len(dots)} repetitions", parts)
+    if len(placed) > _SPARK_WIDTH:
+        placed = _per_column(placed)
+    path = "M" + "L".join([f"{x:.0f} {y:.1f}" for x, y, _ in placed])
+    parts = (
+        f'<path class="gr" d="M0 {_SPARK_HEIGHT - 0.5}H{_SPARK_WIDTH}"/>',
+        f'<path class="ln thin c-{line.hue}" d="{path}"/>',
+    )
+    return _svg(_SPARK_WIDTH, _SPARK_HEIGHT, line.label, parts)
+
+
+def ridges(chart: spec.RidgeChart) -> str:
+    """Draw distributions below each other, each with its name, and its median with a mark."""
+    width = float(layout.WIDTH)
+    (first, _), (last, _) = chart.ticks[0], chart.ticks[-1]
+    to_x = layout.scale(first, last, 0.0, width, log=True)
+    foot = 4 + _RIDGE_ROW * len(chart.ridges)
+    grid = "".join([f"M{to_x(place):.1f} 4V{foot}" for place, _ in chart.ticks])
+    parts = [f'<path class="gr" d="{grid}"/>']
+    ends = (to_x(chart.low), to_x(chart.high))
+    for row, ridge in enumerate(chart.ridges):
+        base = 4 + _RIDGE_ROW * (row + 1)
+        step = (ends[1] - ends[0]) / max(len(ridge.heights), 1)
+        shape = "".join(
+            [f"V{base - height * _RIDGE_HEIGHT:.1f}h{step:.2f}" for height in ridge.heights]
+        )
+        x = min(max(to_x(ridge.median), 0.0), width)
+        beyond = x + 4 + layout.text_width(ridge.text) > width
+        anchor, at = ("e ", x - 4) if beyond else ("", x + 4)
+        label = escape(layout.clip(ridge.label, layout.WIDTH - 8.0))
+        parts.append(
+            f'<path class="rg c-{ridge.hue}" d="M{ends[0]:.1f} {base}{shape}V{base}Z"/>'
+            f'<path class="ax" d="M0 {base}H{layout.WIDTH}"/>'
+            f'<path class="md" d="M{x:.1f} {base}v-{_RIDGE_HEIGHT + 3}"/>'
+            f'<text y="{base - _RIDGE_HEIGHT - 8}">{label}</text>'
+            f'<text class="{anchor}k" x="{at:.1f}" y="{base - _RIDGE_HEIGHT + 5}">'
+            f"{escape(ridge.text)}</text>"
+        )
+    free = -1.0
+    for place, text in chart.ticks:
+        half, x = layout.text_width(text) / 2, to_x(place)
+        # No text leaves the chart.
+        middle = min(max(x, half), width - half)
+        if middle - half >= free:
+            parts.append(
+                f'<text class="mid" x="{middle:.1f}" y="{foot + 15}">{escape(text)}</text>'
+            )
+            free = middle + half + 8
+    return _svg(layout.WIDTH, foot + 20, chart.summary, parts)
 
 
 def pattern_defs(hues: Iterable[spec.Hue]) -> str:

@@ -13,7 +13,7 @@ from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import percent
 from sitegen.charts.spec import FactorAxis, FactorMark, FactorPoint, Hue
 from sitegen.model import Params
-from sitegen.report import effects, words
+from sitegen.report import addresses, effects, words
 from sitegen.report.effects import NBSP, Doubted
 from sitegen.report.words import Platform
 
@@ -43,6 +43,17 @@ class CostRow(NamedTuple):
     named: tuple[str, ...] = ()
     aside: tuple[Doubted, ...] = ()
     doubted: tuple[Doubted, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, str]:
+        """Where the values of the baseline and of the side lead, from the site's root."""
+        comparison = self.comparison
+        return addresses.behind(comparison.baseline), addresses.behind(comparison.side)
+
+    @property
+    def address(self) -> str:
+        """The id of the row: pages of runs lead to it."""
+        return addresses.comparison(self.comparison)
 
 
 class CostTable(NamedTuple):

@@ -13,7 +13,7 @@ from sitegen.catalogue.families import family, matching_headline, natural, rank
 from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, findings, machine, panels, run_list, words
+from sitegen.report import addresses, costs, findings, machine, panels, run_list, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.findings import Finding
@@ -38,8 +38,9 @@ class OverviewGroup(NamedTuple):
 
 #: An environment, and how many runs each benchmark has in it; None is not measured.
 Coverage = tuple[Platform, tuple[int | None, ...]]
-#: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
-Headline = tuple[Cell, str, str, str, str, str, str]
+#: A headline value: its cell, in words its family, series, metric, value, unit and runs, and where
+#: it leads.
+Headline = tuple[Cell, str, str, str, str, str, str, str]
 
 
 class Fact(NamedTuple):
@@ -257,4 +258,5 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
             words.number(cell, unit),
             f"{unit.text} {words.arrow(metric)}".strip(),
             words.count(runs, "run") if runs else "n unknown",
+            addresses.behind(cell),
         )

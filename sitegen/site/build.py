@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sitegen.report.methodology import MethodologyPage
     from sitegen.report.navigation import DataFile
     from sitegen.report.reports import ReportPage
+    from sitegen.report.siblings import Siblings, Use
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -252,6 +253,8 @@ class _Build:
         self.reports: list[ReportPage] = []
         self.claims: ClaimsPage | None = None
         self.definitions: MethodologyPage
+        self.siblings: dict[str, Siblings] = {}
+        self.uses: dict[tuple[str, str], tuple[Use, ...]] = {}
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -587,12 +590,18 @@ class _Build:
 
         With each, whether its raw output is published.
         """
+        from sitegen.report import siblings
+
+        self.siblings = dict(siblings.of_runs(self.analysis, self.runs))
+        self.uses = siblings.uses(self.analysis)
+        used = {key: _short(f"{each}") for key, each in self.uses.items()}
         fresh = []
         for held, with_raw in self._published():
             run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
             self.page_keys[run_id] = key = _short(
                 f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
-                f"{held.run.remarks}"
+                f"{held.run.remarks}{self.siblings[run_id]}"
+                f"{used.get((held.run.benchmark, held.run.environment))}"
             )
             if self.old.pages.get(run_id) != key or not self.output.keep(run_id):
                 fresh.append((held, with_raw))
@@ -633,6 +642,8 @@ class _Build:
             excerpts=excerpts,
             samples=self._samples(held, files),
             superseded_by=self.superseded.get(run_id, ""),
+            siblings=self.siblings[run_id],
+            uses=self.uses.get((held.run.benchmark, held.run.environment), ()),
         )
         html, links = self.renderer.run_page(page)
         output.add(f"{base}/index.html", html)

@@ -23,6 +23,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
+from msgspec.structs import replace
 
 from sitegen.charts import plotly, spec, svg
 from sitegen.config import ROLE_WORDS
@@ -31,16 +32,19 @@ from sitegen.report import words
 from sitegen.report.benchmark import BenchmarkPage
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
-from sitegen.report.run import Figures, RunPage
+from sitegen.report.run import RunPage
 from sitegen.resources import templates
-from sitegen.site import layout, lists
+from sitegen.site import layout, lists, run_tables
 from sitegen.site.layout import Layout, Slots
+from sitegen.site.run_tables import escaped as _text
 
 #: Rows of a table that is brought when it is opened.
 _MOST_ROWS = 200
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
 _CURRENT = Markup(' aria-current="page"')
 _LINKS = (' href="', ' src="')
+#: Parts of a run's page before those of its tables.
+_BEFORE = 5
 _C0 = bytes({*range(32), 127} - {9, 10, 13})
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _ID = re.compile(r'\bid="([^"]*)"')
@@ -100,7 +104,7 @@ class Renderer:
         """
         self.site = site
         self._navigations: dict[tuple[str, str], Markup] = {}
-        self._layouts: dict[tuple[RunPage, bool], Layout] = {}
+        self._layouts: dict[tuple[RunPage, tuple[bool | str, ...]], Layout] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
             autoescape=True,
@@ -118,7 +122,7 @@ class Renderer:
             factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             colour_key=_colour_key(),
-            run_rows=_run_rows,
+            run_tables=_run_tables,
             run_lines=lists.run_rows,
             machine=_machine,
             signals=_signals,
@@ -184,21 +188,39 @@ class Renderer:
     def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
         """Return a run's page, and the addresses that it refers to.
 
-        The template is rendered once a layout; a page with charts of its own is one by itself.
+        The template is rendered once a layout.
         """
-        ready = [*cells(page), outputs(page)]
+        ready, addresses = ready_made(page)
         slots = Slots(ready)
-        # Whether there are outputs stands in no slot.
-        form = (layout.slotted(page, slots), bool(ready[-1]))
+        # Whether there is something stands in no slot.
+        there: tuple[bool | str, ...] = (*map(bool, ready), *(one.drawn for one in page.tables))
+        form = (layout.slotted(page, slots), there)
         filled = self._layouts.get(form)
         if filled is None:
-            *figures, commands = map(slots.markup, range(len(ready)))
             place = (f"runs/{form[0].id}/", "../../")
-            rendered = self._text("run.html", *place, page=form[0], cells=figures, outputs=commands)
-            filled = Layout.of(rendered, links(rendered))
-            if not page.charts:
-                self._layouts[form] = filled
-        return _clean(filled.page(slots.values)), filled.addresses(slots.values)
+            made = list(map(slots.markup, range(len(ready))))
+            whole = replace(form[0], tables=page.tables)
+            rendered = self._text("run.html", *place, page=whole, made=made)
+            filled = self._layouts[form] = Layout.of(rendered, links(rendered))
+        return _clean(filled.page(slots.values)), filled.addresses(slots.values) + addresses
+
+
+def ready_made(page: RunPage) -> tuple[list[str], list[str]]:
+    """Return as markup what of a run's page is made without its template, and its addresses.
+
+    The steps, the charts, the parameters, the neighbours, the session, the tables' heads, and three
+    parts for each row.
+    """
+    charts = "".join([_ridges(one) for one in page.charts])
+    neighbours, session, addresses = run_tables.beside(page)
+    heads = run_tables.heads(page)
+    for head in heads:
+        addresses += _links_of_head(head)
+    parts = [run_tables.steps(page), charts, run_tables.parameters(page.parameters)]
+    parts += [neighbours, session, *heads]
+    for row in run_tables.of_rows(page):
+        parts += row
+    return parts, addresses
 
 
 def _clean(text: str) -> bytes:
@@ -291,6 +313,11 @@ def links(page: str) -> list[str]:
     return [html.unescape(target) if "&" in target else target for target in targets]
 
 
+@lru_cache(maxsize=4096)
+def _links_of_head(head: str) -> list[str]:
+    return links(head)
+
+
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
     return {html.unescape(name) for name in _ID.findall(page)}
@@ -314,27 +341,19 @@ def _chart(chart: spec.Chart) -> Markup:
     )
 
 
-@lru_cache(maxsize=65536)
-def _text(value: str) -> str:
-    return html.escape(value)
+def _ridges(chart: spec.RidgeChart) -> str:
+    return (
+        f'<figure class="chart" id="c-{escape(chart.id)}"><figcaption><b>{escape(chart.title)}</b>'
+        f"<span>{escape(chart.subtitle)}</span></figcaption>{svg.ridges(chart)}</figure>"
+    )
 
 
-def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
-    """Return the body of a run's result table, one row a series; ``figures`` are its `cells`."""
-    out: list[str] = []
-    add = out.append
-    last = ""
-    for row, figure in zip(page.rows, figures, strict=True):
-        if row.metric_id != last:
-            last = row.metric_id
-            add(
-                f'<tr class="g"><th colspan="{7 if page.repeated else 3}" scope="rowgroup">'
-                f'<a href="{root}methodology/index.html#{_text(row.metric_id)}">'
-                f"{_text(row.metric)}</a> <small>{row.arrow}</small></th></tr>"
-            )
-        unit = f"<small>{_text(row.unit)}</small>"
-        add(f'<tr><th scope="row">{_text(row.title)} {unit}</th>{figure}</tr>')
-    return Markup("".join(out))  # noqa: S704 - each part is escaped
+def _run_tables(page: RunPage, made: Sequence[str], root: str) -> Markup:
+    """Return a run's tables; ``made`` are the parts of `ready_made`."""
+    many = len(page.tables)
+    heads, rows = made[_BEFORE : _BEFORE + many], made[_BEFORE + many :]
+    slots = list(zip(rows[::3], rows[1::3], rows[2::3], strict=True))
+    return Markup(run_tables.tables(page, heads, slots, root))  # noqa: S704 - each part is escaped
 
 
 @lru_cache(maxsize=512)
@@ -378,43 +397,4 @@ def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown],
         f'<table class="fit"><thead><tr><th scope="col">{first}</th><th scope="col">{second}</th>'
         f'<th scope="col" class="{last}">{third}</th></tr></thead>\n<tbody>{body}</tbody>'
         "</table></div>"
-    )
-
-
-def outputs(page: RunPage) -> Markup:
-    """Return each executed command, folded, with what it printed."""
-    parts = []
-    for output in page.outputs:
-        failed = (
-            f' <span class="m">ended with code {output.exit_code}</span>'
-            if output.exit_code
-            else ""
-        )
-        meanwhile = f" · meanwhile: {html.escape(output.conditions)}" if output.conditions else ""
-        excerpt = f"<pre>{html.escape(output.excerpt)}</pre>" if output.excerpt else ""
-        parts.append(
-            f"<details><summary>{_text(output.name)}, {output.repetition}{failed}</summary>\n"
-            f'<pre class="copy">{html.escape(output.argv)}</pre>\n'
-            f'<p class="note">{output.duration}{meanwhile}</p>{excerpt}</details>\n'
-        )
-    return Markup("".join(parts))  # noqa: S704 - each part is escaped
-
-
-def cells(page: RunPage) -> list[str]:
-    """Return as markup the cells of each row of a run's result table that hold its figures."""
-    return [_cells(figures, page) for figures in page.figures]
-
-
-def _cells(figures: Figures, page: RunPage) -> str:
-    note = f'<span class="m">{_text(figures.note)}</span>' if figures.note else ""
-    value = f'<td class="n"><b>{_text(figures.value)}</b></td>'
-    if not page.repeated:
-        return f"{value}<td>{note}</td>"
-    strip = ""
-    if figures.dots:
-        strip = svg.dot_strip(figures.dots, page.hue, figures.maximum, median=figures.middle)  # type: ignore[arg-type]
-    return (
-        f'<td class="opt">{strip}</td><td class="n">{figures.n}</td>{value}'
-        f'<td class="n">{figures.low}</td><td class="n">{figures.high}</td>'
-        f'<td class="n">{figures.spread}{" " if figures.note else ""}{note}</td>'
     )

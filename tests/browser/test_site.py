@@ -6,9 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from sitegen.model import Measurement
+from tests import site_checks as check
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.browser.conftest import Site, Watch
 
 pytestmark = pytest.mark.browser
@@ -89,7 +95,6 @@ def test_the_first_intent_brings_live_charts_without_a_complaint(
 def test_every_chart_comes_alive_says_what_its_drawing_says_and_widens_no_narrow_page(
     page: Page, watch: Watch, site: Site
 ) -> None:
-    assert site.long_run in site.live
     page.set_viewport_size({"width": 390, "height": 844})
     for kind in site.live:
         page.goto(f"{site.root}/{kind}", wait_until="load")
@@ -175,6 +180,47 @@ def test_without_scripts_pages_are_whole(browser: Browser, site: Site, watch: Wa
         expect(plain.locator("button, input")).to_have_count(0)
     assert watch.complaints == []
     context.close()
+
+
+def test_a_row_of_a_run_opens_without_scripts_to_its_command(browser: Browser, site: Site) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{site.root}/{site.long_run}", wait_until="load")
+    more = plain.locator("tr.more").first
+    command = more.locator("pre.copy")
+    expect(command).not_to_be_visible()
+    more.locator("summary").first.click()
+    expect(command).to_have_text("fio --name=read_iops --bs=4k")
+    expect(more.locator("dl.reps dd").first).to_have_text("250, 251, 249")
+    expect(plain.locator("tr:has(+ tr.more) svg.ch").first).to_be_visible()
+    link = plain.locator("td.addr a").nth(1)
+    link.click()
+    address = link.get_attribute("href") or ""
+    expect(plain).to_have_url(re.compile(re.escape(address) + "$"))
+    assert plain.evaluate("document.querySelector(':target').matches('tr')")
+    context.close()
+
+
+def test_a_run_of_hundreds_of_workloads_stays_within_ten_screens(
+    page: Page, tmp_path: Path
+) -> None:
+    rows = [
+        Measurement(f"workload-{n}", f"own.metric-{n % 20}", "value", "s", 1.0 + n, (), repetition)
+        for n in range(400)
+        for repetition in range(3)
+    ]
+    run = check.with_rows(replace(check.storage_run(0), benchmark="own"), *rows)
+    steps = [
+        replace(run.steps[0], name=f"step-{n}", workload=f"workload-{n}", raw=(f"{n}.out",))
+        for n in range(300)
+    ]
+    run = replace(run, steps=tuple(steps), id=run.id.replace("-fio-", "-own-"))
+    check.built(tmp_path, run)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto((tmp_path / f"site/runs/{run.id}/index.html").as_uri(), wait_until="load")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 8000
+    assert page.evaluate("document.querySelectorAll('*').length") <= 8000
+    assert page.evaluate(_FITS) <= 0
 
 
 def test_the_theme_goes_round_and_is_remembered(page: Page, site: Site) -> None:
