@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from functools import lru_cache
 
 from sitegen.analysis.compare import Cell, Comparison
@@ -11,6 +12,8 @@ from sitegen.model import Params, Series
 
 _OTHER = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST, _DIGEST = 160, 10
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_LONGEST_FIGURE, _MOST_ALIKE = 60, 1000
 
 
 @lru_cache(maxsize=65536)
@@ -43,6 +46,14 @@ def behind(cell: Cell) -> str:
     if len(runs) > 1:
         return f"{benchmark}/index.html#{runs_of(cell.environment)}"
     return f"runs/{runs[-1]}/index.html#{row(cell.series.workload, cell.series.params)}"
+
+
+def figure(kind: str, title: str, taken: Container[str] = ()) -> str:
+    """Return the id of a chart: kind and words of its title, numbered where that is ``taken``."""
+    words = _NO_WORD.sub("-", title.lower()).strip("-")[:_LONGEST_FIGURE].strip("-")
+    name = f"{kind}-{words}".strip("-")
+    numbers = (name, *(f"{name}-{number}" for number in range(2, _MOST_ALIKE)))
+    return next((one for one in numbers if one not in taken), name)
 
 
 def runs_of(environment: str) -> str:

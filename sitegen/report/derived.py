@@ -83,7 +83,7 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
         sections.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
     return tuple(
-        one._replace(id=prefix + one.id, charts=panels.prefixed(one.charts, prefix))
+        one._replace(id=prefix + one.id, charts=panels.addressed(one.charts, prefix))
         for one in sections
         if one
     )

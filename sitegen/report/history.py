@@ -20,14 +20,13 @@ from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts import spec
 from sitegen.charts.spec import Behind, LineChart, Point
 from sitegen.model import AnyRun, Provenance, Series
-from sitegen.report import effects, panels, words
+from sitegen.report import addresses, effects, panels, words
 from sitegen.report.changes import Change, Mark, marks, newest, told, where, worded
 from sitegen.report.words import Platform
 
 #: Points of a line, of a chart, and of that on a benchmark's own page, the same for each of its
 #: lines: pages do not grow with the archive.
 _MOST_OF_LINE, _MOST_POINTS, _MOST_IN_FRONT = 60, 84, 36
-_ID = "history-"
 #: Events that a chart marks, changes that the feed holds, rows of a table and of that in front.
 _MOST_EVENTS, _MOST_FED, _MOST_ROWS, _ROWS_IN_FRONT = 8, 50, 12, 6
 _DAY_S = 86_400.0
@@ -114,6 +113,7 @@ def history_of(
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     changes = [told(analysis.config, benchmark, lines, mark) for mark in marked]
     past: list[Past] = []
+    taken: set[str] = set()
     front: Past | None = None
     for place, (series, headline) in enumerate(chosen.items()):
         metric = analysis.metric(series.metric)
@@ -132,10 +132,12 @@ def history_of(
         changes += steps
         shown = partial(_past, analysis, series, headline, title, seen, marked)
         sentences = tuple(f"{step.title}{step.text}." for step in steps)
+        place_of = addresses.figure("history", title, taken)
+        taken.add(place_of)
         if front is None:
-            front = shown(f"{_ID}0", _MOST_IN_FRONT)._replace(sentences=sentences)
+            front = shown(place_of, _MOST_IN_FRONT)._replace(sentences=sentences)
             front = front._replace(rows=front.rows[:_ROWS_IN_FRONT])
-        past.append(shown(f"{_ID}{len(past)}", _MOST_POINTS)._replace(sentences=sentences))
+        past.append(shown(place_of, _MOST_POINTS)._replace(sentences=sentences))
     changes.sort(key=lambda one: (one.at, one.key), reverse=True)
     notes = [
         f"{words.count(line.otherwise, 'run')} of {_platform(analysis, line).name} with other"

@@ -29,7 +29,7 @@ from sitegen.charts.spec import (
     Point,
 )
 from sitegen.model import Params, Sample, Series
-from sitegen.report import words
+from sitegen.report import addresses, words
 
 #: What tables of figures show; the downloads hold the rest.
 STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
@@ -70,12 +70,19 @@ def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Chart,
         rest = [cell for cell in leading_statistics(cells) if cell.series not in used]
         more = enumerate(_divided(_undeclared(analysis, presented, rest), rest))
         charts += [_bar_chart(analysis, *parts, f"more-{index}") for index, parts in more]
-    return prefixed(charts, prefix)
+    return addressed(charts, prefix)
 
 
-def prefixed(charts: Iterable[Chart], prefix: str) -> tuple[Chart, ...]:
-    """Return charts whose ids begin with ``prefix``."""
-    return tuple(chart._replace(id=prefix + chart.id) for chart in charts)
+def addressed(charts: Iterable[Chart], prefix: str = "") -> tuple[Chart, ...]:
+    """Return charts whose ids are made of their kind and title, so that a link to one stays.
+
+    The kind is what their id is so far; ids begin with ``prefix``.
+    """
+    named: dict[str, Chart] = {}
+    for chart in charts:
+        name = prefix + addresses.figure(chart.id.rstrip("-0123456789"), chart.title, named)
+        named[name] = chart._replace(id=name)
+    return tuple(named.values())
 
 
 def _divided(panels: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
@@ -357,7 +364,7 @@ def distributions(
                 x_log=True,
             )
         )
-    return tuple(charts)
+    return addressed(charts)
 
 
 def _chosen_series(

@@ -331,21 +331,27 @@ def _colour_key() -> Markup:
     return Markup(f'<ul class="key links" aria-label="Colours">{"".join(signs)}</ul>')  # noqa: S704 - our own words
 
 
+def _caption(chart: spec.Chart | spec.RidgeChart) -> str:
+    """Return how the figure of a chart begins: its id, its caption and the link to itself."""
+    name = escape(chart.id)
+    here = f'<a class="here" href="#c-{name}" aria-label="Link to this chart">¶</a>'
+    return (
+        f'<figure class="chart" id="c-{name}"><figcaption><b>{escape(chart.title)}</b> {here}'
+        f"<span>{escape(chart.subtitle)}</span></figcaption>"
+    )
+
+
 def _chart(chart: spec.Chart) -> Markup:
     figure = orjson.dumps(plotly.figure(chart)).decode().replace("<", "\\u003c")
     return Markup(  # noqa: S704 - each part is escaped
-        f'<figure class="chart" id="c-{escape(chart.id)}"><figcaption><b>{escape(chart.title)}</b>'
-        f"<span>{escape(chart.subtitle)}</span></figcaption>"
+        f"{_caption(chart)}"
         f'<div class="plot">{svg.chart(chart)}</div>'
         f'<script type="application/json" class="spec">{figure}</script></figure>'
     )
 
 
 def _ridges(chart: spec.RidgeChart) -> str:
-    return (
-        f'<figure class="chart" id="c-{escape(chart.id)}"><figcaption><b>{escape(chart.title)}</b>'
-        f"<span>{escape(chart.subtitle)}</span></figcaption>{svg.ridges(chart)}</figure>"
-    )
+    return f"{_caption(chart)}{svg.ridges(chart)}</figure>"
 
 
 def _run_tables(page: RunPage, made: Sequence[str], root: str) -> Markup:

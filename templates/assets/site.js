@@ -145,20 +145,31 @@ const addCopyButton = (node) => {
 
 // What a page folds away comes as a script when it is opened: a page on a disk may load nothing else.
 
-const unfold = (folded) => {
+const unfold = async (folded) => {
   const { rest, from } = folded.dataset;
+  if (!self.sitegenRest) await load("script", { src: from });
+  const html = self.sitegenRest?.[rest];
+  if (!html || !folded.dataset.rest) return;
   delete folded.dataset.rest;
   const place = folded.lastElementChild;
-  const put = () => {
-    const html = self.sitegenRest?.[rest];
-    if (!html) return;
-    place.insertAdjacentHTML("afterend", html);
-    place.remove();
-    folded.querySelectorAll("table.sortable").forEach(makeSortable);
-    folded.querySelectorAll("table.filterable").forEach(makeFilterable);
-    addCharts([...folded.querySelectorAll("figure.chart")]);
-  };
-  self.sitegenRest ? put() : load("script", { src: from }).then(put);
+  place.insertAdjacentHTML("afterend", html);
+  place.remove();
+  folded.querySelectorAll("table.sortable").forEach(makeSortable);
+  folded.querySelectorAll("table.filterable").forEach(makeFilterable);
+  addCharts([...folded.querySelectorAll("figure.chart")]);
+};
+
+// A link may lead into what is folded away.
+const reveal = async () => {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const folds = all("details[data-rest]");
+  if (!id || id.includes("=") || document.getElementById(id) || !folds.length) return;
+  await load("script", { src: folds[0].dataset.from });
+  const holder = folds.find(({ dataset }) => self.sitegenRest?.[dataset.rest]?.includes(`id="${id}"`));
+  if (!holder) return;
+  await unfold(holder);
+  for (let node = holder; node; node = node.parentElement?.closest("details")) node.open = true;
+  document.getElementById(id)?.scrollIntoView();
 };
 
 // Charts have a script of their own, which begins with those of the page.
@@ -176,3 +187,5 @@ all("table.filterable").forEach(makeFilterable);
 all("[data-copy], [data-copy-link]").forEach(addCopyButton);
 addCharts(all("figure.chart"));
 for (const folded of all("details.rest")) folded.addEventListener("toggle", () => folded.open && folded.dataset.rest && unfold(folded));
+addEventListener("hashchange", reveal);
+reveal();

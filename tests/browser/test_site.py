@@ -271,6 +271,18 @@ def test_what_a_page_folds_away_comes_when_it_is_opened(page: Page, site: Site) 
     expect(folded.get_by_role("searchbox")).to_be_visible()
 
 
+def test_a_link_leads_into_what_is_folded_away(page: Page, site: Site) -> None:
+    page.goto(f"{site.root}/fio/index.html", wait_until="load")
+    unfold(page, "costs")
+    folded = page.locator("section:has(#costs) details.rest").first
+    name = folded.locator("tbody tr").last.get_attribute("id")
+    assert name
+    page.goto(f"{site.root}/llm/index.html", wait_until="load")
+    page.goto(f"{site.root}/fio/index.html#{name}", wait_until="load")
+    row = page.locator(f"[id='{name}']")
+    expect(row).to_be_in_viewport()
+
+
 def test_costs_sort_by_number_both_ways(page: Page, site: Site) -> None:
     page.goto(f"{site.root}/llm/index.html", wait_until="load")
     unfold(page, "costs")
