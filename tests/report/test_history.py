@@ -135,7 +135,10 @@ def test_every_headline_series_has_a_chart_of_its_own() -> None:
         found.series[0].title,
         [found.series[1].title],
     )
-    assert [one.chart.id for one in found.series] == ["history-0", "history-1"]
+    assert [one.chart.id for one in found.series] == [
+        "history-total-rating-total-2-threads",
+        "history-total-rating-total-8-threads",
+    ]
 
 
 def test_a_kernel_that_changed_on_both_sides_is_one_mark() -> None:
