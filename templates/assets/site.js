@@ -179,7 +179,7 @@ const addCharts = (figures) => {
   else load("script", { src: `${page.dataset.assets}live.js` });
 };
 
-const bar = document.querySelector(".top .wrap");
+const bar = document.querySelector(".controls");
 addSearchButton(bar);
 addThemeButton(bar);
 all("table.sortable").forEach(makeSortable);

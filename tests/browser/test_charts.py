@@ -56,7 +56,7 @@ def _page_of_all_charts() -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{check.POLICY}"><title>Charts</title>'
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/0/site.css">'
         '<script defer src="assets/0/site.js"></script></head><body>'
-        '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a></div></header>'
+        '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a><span class="controls"></span></div></header>'
         f'{svg.pattern_defs(HUES)}<main class="wrap"><h1>Charts</h1><div class="scroll">'
         '<table class="sortable filterable" id="t"><thead><tr><th scope="col">Name</th>'
         '<th scope="col">Value</th><th class="strip" scope="col">'
