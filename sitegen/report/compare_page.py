@@ -57,6 +57,8 @@ class Side(NamedTuple):
     #: What rules ask for beside a figure, by the place of its series; one value for many places.
     beside: Mapping[int, Mapping[str, float]]
     counts: bool = False
+    #: Which runs are in none of a figure, in words, by the place of its series.
+    without: Mapping[int, str] = {}
 
 
 class Offered(NamedTuple):
@@ -171,7 +173,9 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
         cells = tuple(catalogue.numbers(cell) if cell else None for cell in row)
         page = f"environments/{label}"
         beside = {place: cell.beside for place, cell in enumerate(row) if cell}
-        sides.append(Side(label, label, name, about, hue, page, cells, runs[-1], setup, beside))
+        side = Side(label, label, name, about, hue, page, cells, runs[-1], setup, beside)
+        gone = {at: effects.without(cell) for at, cell in enumerate(row) if cell and cell.aside}
+        sides.append(side._replace(without=gone))
     return catalogue, sides
 
 
@@ -339,11 +343,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
     """Return the sides from ``fresh`` on, and what Python says of each pair with one of them.
 
     So the script need not decide anything. ``refused``, ``proofs``, ``over`` and ``apart`` are
-    sparse: (side, baseline, text), (side, baseline, place of a proof's size, text), (side, place
-    of a series, text), (side, baseline, text), and ``unequal`` (side, baseline, place of a series,
-    ids of doubts), which hold in both directions. What depends on how runs were taken alone stands
-    once a pair of set-ups: ``unlike`` and ``crowded`` by the side's and the baseline's, ``differ``
-    by the smaller and the larger, as places in ``rows``.
+    sparse: (side, baseline, text), (side, baseline, place of a proof's size, text), (side, place of
+    a series, text), (side, baseline, text), ``without`` as ``over``, and ``unequal`` (side,
+    baseline, place of a series, ids of doubts), which hold in both directions. What depends on how
+    runs were taken alone stands once a pair of set-ups: ``unlike`` and ``crowded`` by the side's
+    and the baseline's, ``differ`` by the smaller and the larger, as places in ``rows``.
     """
     series, config = catalogue.series, catalogue.analysis.config
     numbers = range(len(sides))
@@ -413,6 +417,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             for limits in (limits_of(one.newest),)
             for place in sorted(has[one.id])
             if (reason := differences.beyond_quota(series[place], limits))
+        ],
+        "without": [
+            (one.id, place, text)
+            for one in sides[fresh:]
+            for place, text in sorted(one.without.items())
         ],
         "crowded": [
             (i, j, place, reason)

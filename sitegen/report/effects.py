@@ -114,15 +114,20 @@ def _signed(value: float) -> str:
 
 def detail(comparison: Comparison) -> str:
     """Return what stands beside a word, in one text: runs that are set aside, too."""
-    aside = (
-        f"without {_of_runs(one.runs, cell.whole or cell)} ({one.rule.short})"
-        for cell, one in comparison.aside
-    )
-    without = words.joined(*aside)
-    if without and comparison.whole:
-        without += f", {effect(comparison.whole)} with {'it' if _one(comparison) else 'them'}"
+    side, base = without(comparison.side), without(comparison.baseline)
+    aside = words.joined(side, f"the baseline {base}" if base else "")
+    if aside and comparison.whole and comparison.estimate:
+        aside += f", {effect(comparison.whole)} with {'it' if _one(comparison) else 'them'}"
     doubts = map(words.lower_first, named(comparison))
-    return words.joined(standing(comparison), *doubts, without, by="; ")
+    return words.joined(standing(comparison), *doubts, aside, by="; ")
+
+
+def without(cell: Cell) -> str:
+    """Return which runs are in none of the figures of a cell, or nothing."""
+    whole = len((cell.whole or cell).runs)
+    return words.joined(
+        *(f"without {len(one.runs)} of {whole} runs ({one.rule.short})" for one in cell.aside)
+    )
 
 
 def _one(comparison: Comparison) -> bool:

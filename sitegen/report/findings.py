@@ -167,8 +167,8 @@ def of_environment(platform: Platform, tables: Sequence[CostTable]) -> Finding:
         first.setdefault(table.benchmark, table)
     answers = [one for one in (best([table]) for table in first.values()) if one]
     sentence = _together(answers)
-    beside = f"{platform.name}: {words.joined(platform.role, platform.tee)}."
-    return Finding(sentence or f"{platform.name}: {platform.role}.", beside if sentence else "")
+    is_one = f"{platform.name}: {words.joined(platform.role, platform.tee)}."
+    return Finding(sentence, is_one) if sentence else Finding(is_one)
 
 
 def of_report(tables: Mapping[str, Sequence[CostTable]]) -> str:

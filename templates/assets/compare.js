@@ -28,6 +28,7 @@ const sidesOf = (...parts) => {
     texts: parts[0].texts,
     proofs: new Map(about(all("proofs"), side.id).map(([base, at, reason]) => [`${base} ${at}`, reason])),
     over: new Map(about(all("over"), side.id)),
+    without: new Map(about(all("without"), side.id)),
     unequal: new Map(all("unequal").filter((one) => one.slice(0, 2).includes(side.id))
       .map(([own, other, place, ids]) => [`${own === side.id ? other : own} ${place}`, ids])),
     apart: new Map(about(all("apart"), side.id)),
@@ -90,8 +91,11 @@ const compared = (series, side, base, rules) => {
   const factor = better > 0 ? there.value / here.value : here.value / there.value;
   const interval = better > 0 ? rangeOf(there, here) : rangeOf(here, there);
   const few = here.runs && there.runs ? "one run a side" : "n unknown";
+  const [ours, theirs] = [side, base].map((one) => one.without.get(series.place));
+  const without = [ours, theirs && `the baseline ${theirs}`].filter(Boolean).join(", ");
+  const detail = reason ? "" : [beside(interval), without].filter(Boolean).join("; ");
   const said = reason ? word : doubts.length ? `doubtful: ${rules[doubts[0]][0]}` : few;
-  return { word: said, reason, doubts, factor, interval, detail: reason ? "" : beside(interval), headline: false };
+  return { word: said, reason, doubts, factor, interval, detail, headline: false };
 };
 
 // Numbers as quantity.py prints them

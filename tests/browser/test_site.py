@@ -105,7 +105,10 @@ def test_every_chart_comes_alive_says_what_its_drawing_says_and_widens_no_narrow
             if figure.evaluate(_OF_MANY_POINTS):  # each says its place and value, and no more
                 assert said == []
                 continue
-            drawn = [" ".join(one.split()) for one in figure.evaluate(_SVG_SAYS)]
+            said, drawn = (
+                [" ".join(one.split()) for one in texts]
+                for texts in (said, figure.evaluate(_SVG_SAYS))
+            )
             assert sorted(said) == sorted(drawn) != [], (kind, figure.get_attribute("id"))
     assert watch.complaints == []
 

@@ -159,9 +159,9 @@ def test_a_role_that_only_the_label_says_is_told_as_that(tmp_path: Path) -> None
     ]
     check.built(tmp_path, *runs, toml="")
     page = check.text_of(check.parse((tmp_path / "site/environments/tdx-1/index.html").read_text()))
-    assert "tdx-1: CPU TEE, tdx" in page
+    assert "tdx-1: CPU TEE, TDX" in page
     assert "read off the words of its label" in page
-    assert "fio, against metal (metal)" in page
+    assert "What it costs against metal" in page
 
 
 def test_an_imported_and_a_collected_run_meet_with_what_is_not_known_said() -> None:

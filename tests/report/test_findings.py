@@ -85,7 +85,7 @@ def test_a_contended_run_is_named_with_what_the_cost_would_be_with_it() -> None:
     assert aside.effect.replace("\N{NO-BREAK SPACE}", " ") == "+30.4 %"
     assert found.mark is not None
     assert [point.hollow for point in found.mark.points] == [False] * 4 + [True]
-    assert "without 1 of 5 cvm runs (contention)" in effects.detail(found.comparison)
+    assert "without 1 of 5 runs (contention)" in effects.detail(found.comparison)
 
 
 @pytest.mark.parametrize(
