@@ -27,9 +27,10 @@ from sitegen import __version__, bounds, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
 from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
+from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
-from sitegen.site import feeds
+from sitegen.site import elsewhere, feeds
 from sitegen.site.folder import Content, Mark, Output, State, check_folder, tar, workplace
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from sitegen.report.methodology import MethodologyPage
     from sitegen.report.navigation import DataFile
     from sitegen.report.reports import ReportPage
+    from sitegen.report.share import Shared
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -116,6 +118,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             built.mark.digest,
             built.page_keys,
             built.benchmarks,
+            built.elsewhere.keys,
             runs,
             [(d.path, d.reason) for d in damaged],
         )
@@ -236,12 +239,15 @@ class _Build:
             )
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
-        site = Site(config.title, config.base_url, nav, __version__)
+        pictures = bool(config.base_url) and card.available()
+        if config.base_url and not pictures:
+            self.left_out.append(elsewhere.WITHOUT)
+        site = Site(config.title, config.base_url, nav, __version__, pictures)
         compiled = resources.compiled_templates(config.cache / "templates")
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
-        self.page_base = _short(
-            f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
-        )
+        self.page_base = _short(f"{source}{site}{self.assets.folder}")
+        self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
+        self.front: Shared
         self.superseded = superseded(self.runs)
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
@@ -277,13 +283,14 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, methodology, overview
+        from sitegen.report import costs, methodology, overview, share
 
-        analysis, runs = self.analysis, self.runs
+        analysis, runs, site = self.analysis, self.runs, self.renderer.site
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
         front = overview.page(analysis, runs, tables)
-        self._page("index.html", "overview.html", page=front)
+        self.front = share.of_overview(site, front, share.newest(runs))
+        self._page("index.html", "overview.html", self.front, page=front)
         for name in names:
             self._benchmark(name, tables[name])
         by_label: dict[str, list[AnyRun]] = {}
@@ -292,13 +299,14 @@ class _Build:
         for label in analysis.config.environments:
             of_label = by_label.get(label, [])
             newest = self._newest_whole(of_label)
-            self._page(
-                f"environments/{label}/index.html",
-                "environment.html",
-                page=overview.environment(analysis, label, of_label, tables, newest),
-            )
+            page = overview.environment(analysis, label, of_label, tables, newest)
+            shared = share.of_environment(site, page, share.newest(of_label))
+            self._page(f"environments/{label}/index.html", "environment.html", shared, page=page)
         for alias, label in analysis.config.aliases.items():
-            self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
+            place = f"environments/{label}/"
+            shared = share.Shared(picture=f"cards/environments/{label}.png", address=place)
+            path = f"environments/{alias}/index.html"
+            self._page(path, "moved.html", shared, alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
         self._run_list()
         self.definitions = methodology.page(analysis)
@@ -316,8 +324,17 @@ class _Build:
             name = f"page-{listed.number}" if listed.number else "index"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
 
-    def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
+    def _page(
+        self,
+        path: str,
+        template: str,
+        shared: Shared | None = None,
+        **values: Any,  # noqa: ANN401 - page values
+    ) -> None:
         folder = path.removesuffix("index.html")
+        if shared:
+            self.elsewhere.picture(shared)
+            values["shared"] = shared
         self._take(path, self.renderer.page(template, folder, **values))
         self.rendered += 1
 
@@ -338,7 +355,7 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, compare_page
+        from sitegen.report import benchmark, compare_page, share
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
@@ -349,19 +366,28 @@ class _Build:
             cached: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
-            if self.output.keep_files([page, rest, *downloads.values(), *compare_page.files(name)]):
+            others = self.elsewhere.of_benchmark(name)
+            kept = [page, rest, *downloads.values(), *compare_page.files(name), *others]
+            if self.output.keep_files(kept):
                 self.paths += [page, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
+        day, site = share.newest(runs), self.renderer.site
+        comparisons = share.comparisons(site, content, day)
+        badge = share.badge(content.title, content.finding.answer)
+        self.elsewhere.benchmark(content, badge, comparisons, day)
         folded, links = self.renderer.rest(content)
         self.output.add(rest, folded)
         self.output.refers(rest, links)
         self._page(
             page,
             "benchmark.html",
+            share.of_benchmark(site, content, day),
             page=content,
+            comparisons=comparisons,
+            badge=badge,
             rest_address=f"rest.js?v={_short_of(folded)}",
             commands=commands,
             note=note,
@@ -398,7 +424,9 @@ class _Build:
         listed = tuple(rows for _, rows in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
-        self._page("data/index.html", "data.html", **values)
+        # Every figure of the report is there, so it is the same set of data.
+        shared = self.front._replace(card=None)
+        self._page("data/index.html", "data.html", shared, **values)
 
     def _claims_page(self) -> None:
         """Render the page of claims, where a report has any."""
@@ -429,7 +457,7 @@ class _Build:
         """Render a page for each publication, and their list."""
         if not self.publications:
             return
-        from sitegen.report import notes, reports
+        from sitegen.report import notes, reports, share
 
         pages = self.reports
         for source in self.publications:
@@ -439,11 +467,14 @@ class _Build:
                 note = notes.cut(path.read_text("utf-8"), prose, str(path)) if prose else note
             page = reports.page(self.analysis, source, self.runs, self.checked, note)
             pages.append(page)
-            self._page(f"reports/{source}/index.html", "report.html", page=page)
+            cited = [run for run in self.runs if run.source and run.source.id == source]
+            shared = share.of_report(self.renderer.site, page, share.newest(cited))
+            self._page(f"reports/{source}/index.html", "report.html", shared, page=page)
             for section in page.sections if page.paged else ():
                 self._page(
                     f"reports/{source}/{section.file}",
                     "report_section.html",
+                    shared._replace(card=None),
                     page=page,
                     section=section,
                 )
@@ -475,6 +506,8 @@ class _Build:
         self.output.refers("index.html", [one.page for one in found])
 
     def _whole_site_files(self) -> None:
+        from sitegen.report import run_list
+
         base = self.config.base_url
         root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
         # It is served at any depth: only here do links start at the site's root.
@@ -484,7 +517,9 @@ class _Build:
         self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
         if base:
             self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
-            self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
+            newest = feeds.newest(self.runs)
+            told = zip(newest, run_list.lines(self.analysis, newest), strict=True)
+            self._take("feed.xml", feeds.feed(base, self.config.title, told))
 
     def _of_newest(
         self, benchmark: str
@@ -654,7 +689,8 @@ def _cpu_s() -> float:
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
-    digest = hashlib.sha256(f"{source}{config}".encode("utf-8", "surrogateescape"))
+    pictures = bool(config.base_url) and card.available()
+    digest = hashlib.sha256(f"{source}{config}{pictures}".encode("utf-8", "surrogateescape"))
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
     reports = config.notes / "reports"

@@ -24,21 +24,30 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
-from sitegen.charts import plotly, spec, svg
+from sitegen.charts import card, plotly, spec, svg
 from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
-from sitegen.report import words
+from sitegen.report import share, words
 from sitegen.report.benchmark import BenchmarkPage
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
+from sitegen.report.share import Shared
 from sitegen.resources import templates
 from sitegen.site import layout, lists
 from sitegen.site.layout import Layout, Slots
 
 #: Rows of a table that is brought when it is opened.
 _MOST_ROWS = 200
+#: What a page may load and run; data is neither.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
+_NOTHING = Shared()
+#: What stands around a chart that others embed: its title, the key of colours, its source, in px.
+_FRAME = 190
 _CURRENT = Markup(' aria-current="page"')
 _LINKS = (' href="', ' src="')
 _C0 = bytes({*range(32), 127} - {9, 10, 13})
@@ -113,7 +122,12 @@ class Renderer:
         self._jinja.globals.update(
             site=site,
             assets_folder=assets_folder,
+            policy=Markup(POLICY),  # noqa: S704 - our own words
+            picture_size=(card.WIDTH, card.HEIGHT),
+            tab=lambda title: share.tab(html.unescape(title), site.title),
             chart=_chart,
+            still=lambda drawn: Markup(svg.chart(drawn)),  # noqa: S704 - our own SVG, escaped there
+            chart_height=_framed,
             factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=axis)),  # noqa: S704 - our own SVG, escaped there
             factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
@@ -146,18 +160,25 @@ class Renderer:
         path: str,
         *,
         root: str | None = None,
+        shared: Shared = _NOTHING,
         **values: Any,  # noqa: ANN401 - page values
     ) -> bytes:
         """Return one page; ``path`` is its folder in the site, for the links that leave it.
 
+        ``shared`` is what it says of itself elsewhere.
+
         Control characters, which no HTML may hold, are left out.
         """
         up = "../" * path.count("/") if root is None else root
-        text = self._text(template, path, up, **values)
-        return _clean(text)
+        linked = _record(shared)
+        return _clean(self._text(template, path, up, shared=shared, linked=linked, **values))
 
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
+
+    def embed(self, page: BenchmarkPage, drawn: spec.Chart, day: str) -> bytes:
+        """Return a chart as a page for other people's frames, with its source."""
+        return _clean(self._text("embed.html", "", "../../", page=page, drawn=drawn, day=day))
 
     def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
         """Return the script with what a benchmark's page folds away, and the addresses in it."""
@@ -186,19 +207,38 @@ class Renderer:
 
         The template is rendered once a layout; a page with charts of its own is one by itself.
         """
-        ready = [*cells(page), outputs(page)]
+        shared = share.of_run(self.site, page)
+        macros: Any = self._jinja.get_template("macros/share.html").module
+        ready = [*cells(page), macros.cite(shared.citation), _record(shared), outputs(page)]
         slots = Slots(ready)
         # Whether there are outputs stands in no slot.
         form = (layout.slotted(page, slots), bool(ready[-1]))
         filled = self._layouts.get(form)
         if filled is None:
-            *figures, commands = map(slots.markup, range(len(ready)))
+            *figures, cite, linked, commands = map(slots.markup, range(len(ready)))
             place = (f"runs/{form[0].id}/", "../../")
-            rendered = self._text("run.html", *place, page=form[0], cells=figures, outputs=commands)
+            rendered = self._text(
+                "run.html", *place, page=form[0], cells=figures, outputs=commands, cite=cite,
+                shared=shared, linked=linked,
+            )  # fmt: skip
             filled = Layout.of(rendered, links(rendered))
             if not page.charts:
                 self._layouts[form] = filled
         return _clean(filled.page(slots.values)), filled.addresses(slots.values)
+
+
+def _record(shared: Shared) -> Markup:
+    """Return what a page tells machines of its data: a script of data, which nothing runs."""
+    if not shared.dataset:
+        return Markup()
+    data = orjson.dumps(shared.dataset).decode().replace("<", "\\u003c")
+    return Markup(f'<script type="application/ld+json">{data}</script>')  # noqa: S704 - as above
+
+
+def _framed(drawn: spec.Chart) -> int:
+    """Return how tall a frame is that shows a chart with its title and its source, in px."""
+    height = re.search(r'height="(\d+)"', svg.chart(drawn))
+    return int(height[1] if height else 0) + _FRAME
 
 
 def _clean(text: str) -> bytes:
