@@ -95,7 +95,7 @@ def png(card: Card) -> bytes:
     canvas.draw.rectangle((_MARGIN, 98, _RIGHT, 100), _SHADES)
     canvas.text((_MARGIN, 136), card.topic, 26, _RIGHT - _MARGIN, soft=True)
     rows = card.rows[:MOST_ROWS]
-    canvas.sentence((_MARGIN, 168), card.sentence, tall=not (rows or card.number))
+    canvas.sentence((_MARGIN, 162), card.sentence, tall=not (rows or card.number))
     wide = not rows
     canvas.number(card.number, card.beside, (_RIGHT if wide else 470) - _MARGIN)
     canvas.rows(rows, 500 if card.number else _MARGIN)
@@ -176,7 +176,7 @@ class _Canvas:
             if lines[-1:] and not lines[-1].endswith(_ELLIPSIS):
                 break
         for number, line in enumerate(lines):
-            place = (at[0], at[1] + size * 0.62 + number * size * 1.18)
+            place = (at[0], at[1] + size * 0.62 + number * size * 1.16)
             self.text(place, line, size, room, bold=True)
 
     def number(self, number: str, beside: Sequence[str], room: int) -> None:
@@ -204,7 +204,7 @@ class _Canvas:
         start = _RIGHT - value - 24 - axis.width
         one = layout.scale(axis.low, axis.high, start, start + axis.width, log=True)(1.0)
         if marks:
-            self.draw.line((one, top - 4, one, top + step * len(rows) + 4), self._colour("ink3"), 2)
+            self.draw.line((one, top, one, top + step * len(rows)), self._colour("ink3"), 2)
         for number, row in enumerate(rows):
             y = top + step * number + step // 2
             self.text((left, y), row.label, 24, start - left - 16, soft=True)

@@ -104,7 +104,7 @@ def of_benchmark(site: Site, page: BenchmarkPage, day: str) -> Shared:
         title=shortened(f"{page.title}: {said}"),
         description=sentence,
         picture=f"cards/{page.benchmark}.png",
-        card=_card(site, topic, sentence, answer, day, _rows(rows)),
+        card=_card(site, topic, sentence, answer, day, named(rows)),
         citation=citation.cite(site, path, f"{page.title}: {sentence}", day),
         markdown=excerpt.of_page(sentence, [((), row) for row in rows], (), _address(site, path)),
         dataset=_dataset(site, path, page.title, sentence, day, [page.benchmark], variables),
@@ -188,7 +188,7 @@ def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparis
         sentence = answer.sentence if answer else f"{pair}: nothing that could be compared."
         made[table.id] = Comparison(
             table,
-            _card(site, f"{table.title} · {pair}", sentence, answer, day, _rows(table.headlines)),
+            _card(site, f"{table.title} · {pair}", sentence, answer, day, named(table.headlines)),
             badge(table.title, answer, pair),
             excerpt.of_table(table, _address(site, f"{page.benchmark}/#{table.id}")),
         )
@@ -219,7 +219,7 @@ def _card(  # noqa: PLR0913 - what a picture is made of
     return Card(site.title, topic, sentence, number, lines, tuple(rows[:MOST_ROWS]), dated)
 
 
-def _rows(rows: Sequence[CostRow]) -> list[CardRow]:
+def named(rows: Sequence[CostRow]) -> list[CardRow]:
     """Return headline rows, each named by what tells it from the others."""
     parts = [[*row.title.split(", "), *row.unit.split(", ")] for row in rows]
     shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()

@@ -35,6 +35,7 @@ class Elsewhere:
         self._site = renderer.site
         self._base = f"{base}{card.version()}" if self._site.pictures else base
         self.keys: dict[str, str] = {}
+        self._drawn: dict[str, bytes] = {}
 
     def of_benchmark(self, name: str) -> list[str]:
         """Return the files that the last build made for a benchmark, and take their keys over."""
@@ -74,7 +75,10 @@ class Elsewhere:
         self.keys[path] = key
         if self._old.get(path) == key and self._output.keep_files([path]):
             return
-        self._output.add(path, card.png(drawn))
+        # A benchmark's page often says what its first comparison does.
+        if key not in self._drawn:
+            self._drawn[key] = card.png(drawn)
+        self._output.add(path, self._drawn[key])
 
     def _add(self, path: str, data: bytes) -> None:
         self.keys[path] = ""

@@ -202,14 +202,18 @@ class Renderer:
         told = orjson.dumps({name: str(part) for name, part in parts.items()})
         return b"self.sitegenRest = " + _clean(told.decode()) + b";\n", addresses
 
+    def cite(self, shared: Shared) -> Markup:
+        """Return how a page is cited, folded."""
+        macros: Any = self._jinja.get_template("macros/share.html").module
+        return Markup(macros.cite(shared.citation))  # noqa: S704 - escaped there
+
     def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
         """Return a run's page, and the addresses that it refers to.
 
         The template is rendered once a layout; a page with charts of its own is one by itself.
         """
         shared = share.of_run(self.site, page)
-        macros: Any = self._jinja.get_template("macros/share.html").module
-        ready = [*cells(page), macros.cite(shared.citation), _record(shared), outputs(page)]
+        ready = [*cells(page), self.cite(shared), _record(shared), outputs(page)]
         slots = Slots(ready)
         # Whether there are outputs stands in no slot.
         form = (layout.slotted(page, slots), bool(ready[-1]))

@@ -13,6 +13,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Archive
 from sitegen.model import Remark, RemarkKind, Run
 from sitegen.report import run as pages
+from sitegen.report import share
 from sitegen.report.navigation import Site, navigation
 from sitegen.site.render import Renderer, cells, outputs
 from tests import site_checks as check
@@ -54,9 +55,11 @@ def test_a_page_that_is_filled_in_is_the_page_that_is_rendered(
     for number, run in enumerate(runs):
         page = page_of(analysis, run, number)
         filled, _ = renderer.run_page(page)
+        shared = share.of_run(site, page)
         whole = renderer.page(
-            "run.html", f"runs/{run.id}/", page=page, cells=cells(page), outputs=outputs(page)
-        )
+            "run.html", f"runs/{run.id}/", page=page, cells=cells(page), outputs=outputs(page),
+            shared=shared, cite=renderer.cite(shared),
+        )  # fmt: skip
         assert filled == whole, run.id
 
 
