@@ -106,7 +106,12 @@ def test_pictures_are_the_same_bytes_again_and_kept_while_they_say_the_same(
 ) -> None:
     drawn: list[card.Card] = []
     png = card.png
-    monkeypatch.setattr(card, "png", lambda one: drawn.append(one) or png(one))
+
+    def counted(one: card.Card) -> bytes:
+        drawn.append(one)
+        return png(one)
+
+    monkeypatch.setattr(card, "png", counted)
     built(tmp_path / "grown", *check.three_a_side())
     first = len(drawn)
     assert len({*drawn}) == first
