@@ -71,13 +71,10 @@ class Card(NamedTuple):
     dated: str = ""
 
 
-def available() -> bool:
-    """Say whether pictures can be drawn here."""
-    return importlib.util.find_spec("PIL") is not None
-
-
-def version() -> str:
-    """Return the version of what draws: another may draw other bytes."""
+def drawn_by() -> str:
+    """Return the version of what draws, of which another may draw other bytes; or nothing."""
+    if importlib.util.find_spec("PIL") is None:
+        return ""
     import PIL
 
     return PIL.__version__

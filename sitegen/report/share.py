@@ -8,7 +8,7 @@ what it says: one run more changes no other run's page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sitegen.charts.badge import Badge
 from sitegen.charts.card import MOST_ROWS, Card, CardRow
@@ -20,10 +20,12 @@ from sitegen.report.costs import CostRow, CostTable
 from sitegen.report.findings import Answer
 from sitegen.report.navigation import Site
 from sitegen.report.overview import EnvironmentPage, OverviewPage
-from sitegen.report.reports import ReportPage
 from sitegen.report.run import RunPage
 
-OVERVIEW = "cards/index.png"
+if TYPE_CHECKING:
+    from sitegen.report.reports import ReportPage  # a site that cites nothing loads nothing
+
+OVERVIEW = "card.png"
 _MOST_TITLE = 70
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 

@@ -239,7 +239,7 @@ class _Build:
             )
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
-        pictures = bool(config.base_url) and card.available()
+        pictures = bool(config.base_url and card.drawn_by())
         if config.base_url and not pictures:
             self.left_out.append(elsewhere.WITHOUT)
         site = Site(config.title, config.base_url, nav, __version__, pictures)
@@ -409,6 +409,7 @@ class _Build:
         """Return what changes when one of these runs does, the note, or what is said of all."""
         analysis = self.analysis
         common = f"{analysis.config}{analysis.definitions}{self.publications}"
+        common += self.elsewhere.drawn_by
         parts = [f"{self.page_base}{common}{note}"]
         for run in runs:
             held = self.library.runs[run.id]
@@ -689,8 +690,8 @@ def _cpu_s() -> float:
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
-    pictures = bool(config.base_url) and card.available()
-    digest = hashlib.sha256(f"{source}{config}{pictures}".encode("utf-8", "surrogateescape"))
+    drawn_by = card.drawn_by() if config.base_url else ""
+    digest = hashlib.sha256(f"{source}{config}{drawn_by}".encode("utf-8", "surrogateescape"))
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
     reports = config.notes / "reports"

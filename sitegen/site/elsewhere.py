@@ -33,7 +33,8 @@ class Elsewhere:
         """Begin with what the last build had; ``base`` changes with the code that draws."""
         self._renderer, self._output, self._old = renderer, output, old
         self._site = renderer.site
-        self._base = f"{base}{card.version()}" if self._site.pictures else base
+        self.drawn_by = card.drawn_by() if self._site.pictures else ""
+        self._base = f"{base}{self.drawn_by}"
         self.keys: dict[str, str] = {}
         self._drawn: dict[str, bytes] = {}
 
@@ -86,6 +87,6 @@ class Elsewhere:
 
 
 def _benchmark(path: str) -> str:
-    """Return the benchmark that a file belongs to, or another word."""
-    _, second, *rest = PurePosixPath(path).parts
-    return second if rest else PurePosixPath(second).stem
+    """Return the benchmark that a file belongs to, or a word that none may have."""
+    folder, *below = PurePosixPath(path).parts
+    return PurePosixPath(below[0]).stem if below else folder

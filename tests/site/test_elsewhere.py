@@ -130,7 +130,7 @@ def test_a_picture_that_is_gone_is_drawn_again(tmp_path: Path) -> None:
     runs = check.three_a_side()
     built(tmp_path, *runs)
     before = check.tree(tmp_path / "site")
-    for place in ("cards/fio.png", "cards/index.png", "badges/fio.svg"):
+    for place in ("cards/fio.png", "card.png", "badges/fio.svg"):
         (tmp_path / "site" / place).unlink()
     built(tmp_path)
     assert check.differing(before, check.tree(tmp_path / "site")) == []
@@ -240,3 +240,17 @@ def test_hostile_names_stay_text_wherever_they_are_shown(tmp_path: Path) -> None
         ET.fromstring(path.read_bytes())  # noqa: S314 - we wrote it
     ET.fromstring((site / "feed.xml").read_bytes())  # noqa: S314 - we wrote it
     assert len(list(site.glob("cards/**/*.png"))) > 3
+
+
+def test_another_version_of_what_draws_draws_all_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(tmp_path, *check.three_a_side())
+    pictures = len(list((tmp_path / "site").glob("**/*.png")))
+    monkeypatch.setattr(card, "drawn_by", lambda: "another")
+    monkeypatch.setattr(card, "png", lambda one: f"\x89PNG {one.topic}".encode())
+    result = built(tmp_path)
+    changed = list((tmp_path / "site").glob("**/*.png"))
+    assert len(changed) == pictures
+    assert all(path.stat().st_size < 200 for path in changed)
+    assert not [one for one in result.hints if "images" in one]
