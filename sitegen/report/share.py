@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OVERVIEW = "card.png"
 _MOST_TITLE = 70
+#: Of one benchmark, those of TEEs first: a picture of each is drawn.
+_MOST_COMPARISONS = 12
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -171,12 +173,22 @@ def of_run(site: Site, page: RunPage) -> Shared:
 
 
 class Comparison(NamedTuple):
-    """What is shown elsewhere of one environment against one baseline."""
+    """What is shown elsewhere of one environment against one baseline.
+
+    The first ones of a benchmark have a ``path``, their own small page, and what stands beside it.
+    """
 
     table: CostTable
+    title: str
     card: Card
     badge: Badge
     markdown: str
+    path: str = ""
+
+    @property
+    def picture(self) -> str:
+        """Where its picture stands."""
+        return f"cards/{self.table.benchmark}/{self.table.id}.png"
 
 
 def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparison]:
@@ -188,11 +200,14 @@ def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparis
         answer = findings.best([table])
         pair = f"{table.side.name} against {table.baseline.name}"
         sentence = answer.sentence if answer else f"{pair}: nothing that could be compared."
+        alone = len(made) < _MOST_COMPARISONS
         made[table.id] = Comparison(
             table,
+            shortened(f"{table.title}: {answer.title if answer else pair}"),
             _card(site, f"{table.title} · {pair}", sentence, answer, day, named(table.headlines)),
             badge(table.title, answer, pair),
             excerpt.of_table(table, _address(site, f"{page.benchmark}/#{table.id}")),
+            f"embed/{page.benchmark}/{table.id}.html" if alone else "",
         )
     return made
 

@@ -62,12 +62,13 @@ class Elsewhere:
         name = page.benchmark
         self._add(f"badges/{name}.svg", badge.svg(whole).encode())
         for pair, one in comparisons.items():
-            self._add(f"badges/{name}/{pair}.svg", badge.svg(one.badge).encode())
-            self._picture(f"cards/{name}/{pair}.png", one.card)
+            if one.path:
+                self._add(f"badges/{name}/{pair}.svg", badge.svg(one.badge).encode())
+                self._picture(one.picture, one.card)
+                self._page(one.path, "embed_costs.html", page=page, one=one, day=day)
         for chart in page.panels[: page.open_charts]:
             path = f"embed/{name}/{chart.id}.html"
-            html = self._renderer.embed(page, chart, day)
-            self._add(path, html)
+            self._page(path, "embed.html", page=page, drawn=chart, day=day)
 
     def _picture(self, path: str, drawn: Card) -> None:
         if not self._site.pictures or self._output.dry:
@@ -80,6 +81,11 @@ class Elsewhere:
         if key not in self._drawn:
             self._drawn[key] = card.png(drawn)
         self._output.add(path, self._drawn[key])
+
+    def _page(self, path: str, template: str, **values: object) -> None:
+        data, links = self._renderer.embed(template, **values)
+        self._add(path, data)
+        self._output.refers(path, links)
 
     def _add(self, path: str, data: bytes) -> None:
         self.keys[path] = ""

@@ -176,9 +176,10 @@ class Renderer:
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
 
-    def embed(self, page: BenchmarkPage, drawn: spec.Chart, day: str) -> bytes:
-        """Return a chart as a page for other people's frames, with its source."""
-        return _clean(self._text("embed.html", "", "../../", page=page, drawn=drawn, day=day))
+    def embed(self, template: str, **values: object) -> tuple[bytes, list[str]]:
+        """Return a page for other people's frames, and the addresses that it refers to."""
+        text = self._text(template, "", "../../", **values)
+        return _clean(text), links(text)
 
     def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
         """Return the script with what a benchmark's page folds away, and the addresses in it."""

@@ -182,8 +182,9 @@ def test_badges_say_the_number_and_stand_at_plain_addresses(site: Path) -> None:
 
 def test_a_chart_to_embed_is_a_small_page_with_its_source(site: Path) -> None:
     found = sorted((site / "embed/fio").glob("*.html"))
-    assert 0 < len(found) <= 6
-    for path in found:
+    charts = [path for path in found if "-against-" not in path.name]
+    assert 0 < len(charts) <= 6
+    for path in charts:
         root = check.parse(path.read_text())
         assert len(path.read_bytes()) < 12_000
         assert any("svg" in str(one.tag) for one in root.find(".//main").iter())
@@ -191,6 +192,20 @@ def test_a_chart_to_embed_is_a_small_page_with_its_source(site: Path) -> None:
         assert any(a.get("href") == "../../fio/index.html" for a in root.iter("a"))
         snippet = html.unescape((site / "fio/index.html").read_text())
         assert f'<iframe src="{HERE}/embed/fio/{path.name}"' in snippet
+
+
+def test_a_comparison_is_a_small_page_with_its_own_picture(site: Path) -> None:
+    for pair in ("cvm-against-vm", "cvm-against-host"):
+        page = f"embed/fio/{pair}.html"
+        said = metas(site, page)
+        assert said["og:image"] == f"{HERE}/cards/fio/{pair}.png"
+        assert said["og:url"] == f"{HERE}/{page}"
+        assert (site / f"cards/fio/{pair}.png").is_file()
+        root = check.parse((site / page).read_text())
+        assert check.text_of(root.find(".//h1")) == " ".join(said["description"].split())
+        links = [one.get("href") for one in root.iter("a")]
+        assert f"../../fio/index.html#{pair}" in links
+        assert f'href="../{page}"' in (site / "fio/index.html").read_text()
 
 
 def test_pages_tell_machines_of_their_data(site: Path) -> None:
