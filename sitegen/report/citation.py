@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sitegen.report import words
@@ -60,6 +61,7 @@ def cite(site: Site, path: str, title: str, newest: str, *, digest: str = "") ->
     return Citation(f"{line}. {address}".rstrip(), f"@misc{{{name},\n{body}\n}}")
 
 
+@lru_cache(maxsize=256)
 def _bibtex(text: str) -> str:
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0], f"\\{found[0]}"), text)
 

@@ -203,7 +203,9 @@ def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparis
         alone = len(made) < _MOST_COMPARISONS
         made[table.id] = Comparison(
             table,
-            shortened(f"{table.title}: {answer.title if answer else pair}"),
+            shortened(
+                words.joined(f"{table.title}, {pair}", answer.title if answer else "", by=": ")
+            ),
             _card(site, f"{table.title} · {pair}", sentence, answer, day, named(table.headlines)),
             badge(table.title, answer, pair),
             excerpt.of_table(table, _address(site, f"{page.benchmark}/#{table.id}")),

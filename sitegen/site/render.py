@@ -29,6 +29,7 @@ from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
 from sitegen.report import share, words
 from sitegen.report.benchmark import BenchmarkPage
+from sitegen.report.citation import Citation
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
@@ -132,6 +133,7 @@ class Renderer:
             factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             colour_key=_colour_key(),
+            cite=cite,
             run_rows=_run_rows,
             run_lines=lists.run_rows,
             machine=_machine,
@@ -203,33 +205,37 @@ class Renderer:
         told = orjson.dumps({name: str(part) for name, part in parts.items()})
         return b"self.sitegenRest = " + _clean(told.decode()) + b";\n", addresses
 
-    def cite(self, shared: Shared) -> Markup:
-        """Return how a page is cited, folded."""
-        macros: Any = self._jinja.get_template("macros/share.html").module
-        return Markup(macros.cite(shared.citation))  # noqa: S704 - escaped there
-
     def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
         """Return a run's page, and the addresses that it refers to.
 
         The template is rendered once a layout; a page with charts of its own is one by itself.
         """
         shared = share.of_run(self.site, page)
-        ready = [*cells(page), self.cite(shared), _record(shared), outputs(page)]
+        ready = [*cells(page), cite(shared.citation), _record(shared), outputs(page)]
         slots = Slots(ready)
         # Whether there are outputs stands in no slot.
         form = (layout.slotted(page, slots), bool(ready[-1]))
         filled = self._layouts.get(form)
         if filled is None:
-            *figures, cite, linked, commands = map(slots.markup, range(len(ready)))
+            *figures, cited, linked, commands = map(slots.markup, range(len(ready)))
             place = (f"runs/{form[0].id}/", "../../")
             rendered = self._text(
-                "run.html", *place, page=form[0], cells=figures, outputs=commands, cite=cite,
+                "run.html", *place, page=form[0], cells=figures, outputs=commands, cited=cited,
                 shared=shared, linked=linked,
             )  # fmt: skip
             filled = Layout.of(rendered, links(rendered))
             if not page.charts:
                 self._layouts[form] = filled
         return _clean(filled.page(slots.values)), filled.addresses(slots.values)
+
+
+def cite(citation: Citation | None) -> Markup:
+    """Return how a page is cited, folded; thousands of pages have it."""
+    if citation is None:
+        return Markup()
+    line, bibtex = (f'<pre class="copy" data-copy>{html.escape(part)}</pre>' for part in citation)
+    folded = f'<details class="cite"><summary>Cite as</summary>\n{line}\n{bibtex}</details>'
+    return Markup(folded)  # noqa: S704 - each part is escaped
 
 
 def _record(shared: Shared) -> Markup:

@@ -15,7 +15,7 @@ from sitegen.model import Remark, RemarkKind, Run
 from sitegen.report import run as pages
 from sitegen.report import share
 from sitegen.report.navigation import Site, navigation
-from sitegen.site.render import Renderer, cells, outputs
+from sitegen.site.render import Renderer, cells, cite, outputs
 from tests import site_checks as check
 from tests.charts.examples import HOSTILE
 
@@ -58,7 +58,7 @@ def test_a_page_that_is_filled_in_is_the_page_that_is_rendered(
         shared = share.of_run(site, page)
         whole = renderer.page(
             "run.html", f"runs/{run.id}/", page=page, cells=cells(page), outputs=outputs(page),
-            shared=shared, cite=renderer.cite(shared),
+            shared=shared, cited=cite(shared.citation),
         )  # fmt: skip
         assert filled == whole, run.id
 
