@@ -382,7 +382,7 @@ def _access(elements: list[Element]) -> Iterator[str]:
             yield "an image without alt"
         named = bool((element.get("aria-label") or "").strip())
         shown = element.get("aria-hidden") != "true" and not _empty_svg(element)
-        if tag == "svg" and shown and not (named and element.get("role") == "img"):
+        if tag == "svg" and shown and not (named and element.get("role") in ("img", "group")):
             yield f"svg without role and label: {ET.tostring(element)[:120]!r}"
         if tag == "th" and element.get("scope") not in ("col", "row", "rowgroup", "colgroup"):
             yield f"th {text_of(element)!r} without scope"

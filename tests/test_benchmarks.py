@@ -73,6 +73,8 @@ def test_something_befell_the_rich_report() -> None:
     assert rich.make("cvm", 0, "fio", "quick")[0].preset == "quick"
     kernels = [rich.make("cvm", number, "7z")[0].fingerprint.get("kernel") for number in (2, 3)]
     assert kernels[0] != kernels[1]
+    older, first = (rich.make("metal", number, "7z")[0] for number in (-1, 0))
+    assert older.started_at < first.started_at
     sampled, _ = rich.make("metal", 0, "fio")
     assert {sample.kind for sample in sampled.samples} == {"time", "histogram"}
 

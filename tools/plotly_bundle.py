@@ -1,8 +1,10 @@
 """Put plotly.js where the site takes it from: templates/vendor/.
 
-The cartesian bundle comes from the npm package that tools/plotly-bundle.json names, checked
-against the digest written there. Without npm, or without a network, the full bundle inside the
-installed plotly package serves: the same charts, three times the bytes.
+The basic bundle has bars and scatters, which is all that our charts are made of, and starts in half
+the time of the next larger one (`python -m benchmarks.live`). It comes from the npm package that
+tools/plotly-bundle.json names, checked against the digest written there. Without npm, or without a
+network, the full bundle inside the installed plotly package serves: the same charts, four times the
+bytes.
 
 The style sheet is derived from the bundle, which would otherwise insert the same rules as an
 inline <style> that the pages' security policy forbids. Upstream ships the sheet only in a package

@@ -10,9 +10,13 @@ from benchmarks.synthetic import Shape, add, rich, write
 
 
 def main() -> None:
-    """Write the rich report after the word ``rich``, else one of so many runs."""
-    if sys.argv[1:2] == ["rich"] and len(sys.argv) == 3:  # noqa: PLR2004 - the word and a folder
-        rich.write(Path(sys.argv[2]))
+    """Write the rich report after the word ``rich``, else one of so many runs.
+
+    A number after the folder is that of further sessions, which are older: `rich DIR 12`.
+    """
+    if sys.argv[1:2] == ["rich"] and len(sys.argv) in (3, 4):
+        more = int(sys.argv[3]) if len(sys.argv) == 4 else 0  # noqa: PLR2004 - a number too
+        rich.write(Path(sys.argv[2]), range(-more, len(rich.TABLES.days)))
         return
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)

@@ -53,11 +53,15 @@ _MODELS = Archive(_HERE.parents[1] / "archive")
 _STANDARD, _REPETITIONS = "standard", 3
 _VERIFY, _QUOTE = params(part="verify"), params(part="quote")
 _TAIL, _JITTER, _PACE = 0.05, 0.003, 0.01
+_PERIOD = timedelta(days=9)
 _FIRST, _TURN, _LATER_S = timedelta(hours=5, minutes=30), timedelta(hours=5), 10_000.0
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What befell steps of a session: in all repetitions or one; conditions as least and most."""
+    """What befell steps of a session: in all repetitions or one; conditions as least and most.
+
+    What was so ``before`` befell all sessions before it too.
+    """
 
     label: str
     session: int
@@ -66,6 +70,12 @@ class Event(msgspec.Struct, frozen=True):
     slower: float = 1.0
     status: Status = Status.OK
     busy: dict[str, tuple[float, float]] = {}
+    before: bool = False
+
+    def befell(self, label: str, number: int) -> bool:
+        """Say whether it befell a session of a platform."""
+        at = number <= self.session if self.before else number == self.session
+        return at and label == self.label
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -148,7 +158,8 @@ class _Session(Struct, frozen=True):
 
     def start(self, benchmark: str) -> datetime:
         """Return when a benchmark begins: within a day the platforms take turns."""
-        day = datetime.fromisoformat(TABLES.days[self.number]).replace(tzinfo=UTC)
+        day = datetime.fromisoformat(TABLES.days[max(self.number, 0)]).replace(tzinfo=UTC)
+        day += _PERIOD * min(self.number, 0)  # sessions before the table's have numbers below 0
         turn = (TABLES.labels.index(self.label) + self.number) % len(TABLES.labels)
         before = list(TABLES.models)[: list(TABLES.models).index(benchmark)]
         taken = sum(1.2 * (_model(name).run.duration_s or 0.0) for name in before)
@@ -160,7 +171,7 @@ class _Session(Struct, frozen=True):
         return [
             event
             for event in TABLES.events
-            if (event.label, event.session) == (self.label, self.number)
+            if event.befell(self.label, self.number)
             and event.repetition in (None, repetition)
             and re.fullmatch(event.steps, step)
         ]

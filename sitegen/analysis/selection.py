@@ -34,7 +34,7 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
     What is not declared is taken from its newest run that saw the machine, and where none did,
     as with imported figures, from what the words of its label imply.
     """
-    ordered = sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id))
+    ordered = sorted(runs, key=lambda run: (saw_machine(run), moment(run), run.id))
     newest = {run.environment: run for run in ordered}
     named = {name for one in config.environments.values() for name in one.baselines.values()}
     order = dict.fromkeys([*config.environments, *sorted({*newest, *named})])
@@ -87,7 +87,7 @@ def _observed(run: AnyRun) -> tuple[Role | None, str]:
 def newest_moment(runs: Iterable[AnyRun]) -> datetime | None:
     """Return when the newest measurement was taken, from which the window is counted."""
     dated = (run for run in runs if run.provenance != Provenance.CITED and not run.undated)
-    return max(map(_moment, dated), default=None)
+    return max(map(moment, dated), default=None)
 
 
 def select(
@@ -119,8 +119,8 @@ def _selected(
         out.extend((run.id, reason) for run, reason in reasons if reason)
         return [run for run, reason in reasons if not reason]
 
-    good = sorted(runs, key=lambda run: (_moment(run), run.id))
-    good = without(good, lambda run: _left_out(run, gone, newest, config))
+    good = sorted(runs, key=lambda run: (moment(run), run.id))
+    good = without(good, lambda run: reason_against(run, gone, newest, config))
     spare = {
         run.id: "quick preset" if run.preset == "quick" else "" if run.complete else "incomplete"
         for run in good
@@ -138,7 +138,7 @@ def _selected(
     good = without(good, lambda run: "" if run in known else why_alone)
     if good:
         chosen = _largest(good)
-        good = without(good, lambda run: _otherwise(_signature(run), chosen))
+        good = without(good, lambda run: _otherwise(signature(run), chosen))
     return Selection(tuple(good), tuple(sorted(out)))
 
 
@@ -175,10 +175,13 @@ def _digits(value: float) -> int:
     return len(f"{abs(value):.15g}".partition("e")[0].replace(".", "").strip("0"))
 
 
-def _left_out(
+def reason_against(
     run: AnyRun, superseded: Mapping[str, str], newest: datetime | None, config: Config
 ) -> str:
-    """Return why a run may not stand for its environment, or nothing."""
+    """Return why a run may not stand for its environment, or nothing.
+
+    Without ``newest`` it may be of any age.
+    """
     if run.withdrawn or run.id in superseded:
         return f"withdrawn: {run.withdrawn}" if run.withdrawn else "superseded by a later run"
     if problem := unit_problem(run.units):
@@ -187,7 +190,7 @@ def _left_out(
         return ""
     if config.pinned and run.id not in config.pinned:
         return "not in the report's list of runs"
-    if newest and not run.undated and _moment(run) < newest - timedelta(days=config.window_days):
+    if newest and not run.undated and moment(run) < newest - timedelta(days=config.window_days):
         return f"older than {config.window_days} days"
     return ""
 
@@ -195,34 +198,36 @@ def _left_out(
 _Signature = dict[str, str]
 
 
-def _signature(run: AnyRun) -> _Signature:
+def signature(run: AnyRun) -> _Signature:
+    """Return what must be the same of runs that stand together."""
     tool = {"tool": f"{run.tool.name} {run.tool.version}".rstrip()} if run.tool else {}
     return {**settings_of(run, Comparability.MUST_MATCH), **tool, "provenance": run.provenance}
 
 
 def _largest(runs: Sequence[AnyRun]) -> _Signature:
     """Return what most runs have in common, of equally many the newest."""
-    numbers = Counter(frozenset(_signature(run).items()) for run in reversed(runs))
+    numbers = Counter(frozenset(signature(run).items()) for run in reversed(runs))
     [(most, _)] = numbers.most_common(1)
     return dict(most)
 
 
-def _otherwise(signature: _Signature, chosen: _Signature) -> str:
+def _otherwise(own: _Signature, chosen: _Signature) -> str:
     """Return how a run was taken otherwise than those that stand, or nothing."""
     differing = [
-        f"{name} {signature.get(name, 'absent')}, not {chosen.get(name, 'absent')}"
-        for name in sorted({*signature, *chosen})
-        if signature.get(name) != chosen.get(name)
+        f"{name} {own.get(name, 'absent')}, not {chosen.get(name, 'absent')}"
+        for name in sorted({*own, *chosen})
+        if own.get(name) != chosen.get(name)
     ]
     return f"other parameters: {'; '.join(differing)}" if differing else ""
 
 
-def _moment(run: AnyRun) -> datetime:
+def moment(run: AnyRun) -> datetime:
+    """Return when a run was begun, as the beginning of what is known of it."""
     text = run.started_at
     if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
         text = (text + "-01-01")[:10]
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def check_baselines(labels: Iterable[str], config: Config) -> None:
@@ -254,13 +259,13 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
         for run in runs
         if not (run.provenance == Provenance.CITED or run.withdrawn or run.undated)
     ]
-    latest = {run.environment: run for run in sorted(measuring, key=_moment)}
-    newest = max(measuring, key=_moment, default=None)
+    latest = {run.environment: run for run in sorted(measuring, key=moment)}
+    newest = max(measuring, key=moment, default=None)
     lines += [
         f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
         " they enter no comparison (site.window_days)"
         for label, run in sorted(latest.items())
-        if newest and _moment(run) < _moment(newest) - timedelta(days=config.window_days)
+        if newest and moment(run) < moment(newest) - timedelta(days=config.window_days)
     ]
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})

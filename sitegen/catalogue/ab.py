@@ -37,6 +37,8 @@ TOOL = tool.Tool(
             tool.Panel("ab.requests_per_second", "total", (), "multi", title="Many processes at once", group="log_level"),
             tool.Panel("ab.server_cpu_usage", "mean", (), "multi", title="CPU of the server, many processes", group="log_level"),
         ),
+        columns=(("ab.requests_per_second", ("",)), ("ab.latency", ("", "p50", "p99")), ("ab.failed_requests", ("",)), ("ab.transfer_rate", ("",))),
+        suspect="ab's rate does not mean what it says: fewer requests than were asked for, answers without content, or not every process came through.",
         axis_title="concurrent connections",
         contrasts=(
             tool.AxisCost("What TLS costs", tool.SeriesPattern("ab.requests_per_second", "mean"), "scheme", ("http", "https")),

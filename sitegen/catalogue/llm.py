@@ -200,6 +200,8 @@ TOOL = tool.Tool(
             tool.OverheadBy("First token, over input tokens", tool.SeriesPattern("llm.ttft", "mean"), "input_tokens", "input tokens"),
             tool.OverheadBy("Request latency, over output tokens", tool.SeriesPattern("llm.e2e_latency", "mean"), "output_tokens", "output tokens"),
         ),
+        columns=(("llm.ttft", ("p50", "p99")), ("llm.tpot", ("p50", "p99")), ("llm.output_token_throughput", ("",)), ("llm.request_throughput", ("",)), ("llm.goodput", ("",)), ("llm.error_rate", ("",))),
+        suspect="The load client was late by more than a tenth of what it timed, or the answers contradict their own counts of tokens.",
         distributions=(("llm.ttft", "closed"), ("llm.tpot", "closed"), ("llm.ttft_scheduled", "open")),
         background=frozenset({"engine", "weights", "input_tokens", "output_tokens"}),
     ),

@@ -33,6 +33,8 @@ TOOL = tool.Tool(
             tool.Panel("7z.speed", "mean", (("operation", "decompress"),), title="Scaling efficiency, decompression", axis="threads", efficiency=True),
             tool.Panel("7z.rating", "value", (("cores", "*"), ("operation", "compress"), ("threads", "8")), title="Compression rating, 8 threads", group="threads"),
         ),
+        columns=(("7z.rating", ("",)), ("7z.cpu_usage", ("",)), ("7z.rating_per_usage", ("",)), ("7z.speed", ("",))),
+        suspect="Something else had the CPUs that the threads could have used, or 7-Zip ran another dictionary than was asked for.",
         axis_title="threads",
     ),
     parameters=(

@@ -100,11 +100,13 @@ def has(params: Mapping[str, str], pattern: Params) -> bool:
 class Headline(SeriesPattern, frozen=True):
     """Series that readers ask for; of several the smallest ``first`` gets a word, or the largest.
 
-    ``loses`` is what a sentence says the TEE costs: "TDX costs random reads 40 %".
+    ``loses`` is what a sentence says the TEE costs: "TDX costs random reads 40 %". The title of a
+    ``whole`` one says all that its series' parameters say.
     """
 
     title: str = ""
     loses: str = ""
+    whole: bool = False
     first: Literal["smallest", "largest"] = "smallest"
 
 
@@ -209,7 +211,9 @@ class Family(Struct, frozen=True):
     None draws all that there are; of a metric and the whole that it is part of (``wholes``) one is
     enough. ``counted`` is what they are samples of. ``leads`` names the metric that says most of
     series with these parameters. ``background`` are parameters that a row does not repeat where all
-    of its workload have the same.
+    of its workload have the same. ``columns`` are the metrics that a run's page sets beside each
+    other, each with its statistics ("" for the one that stands for it); more are found by rule.
+    ``suspect`` is why a value is marked, where no caveat says it.
     """
 
     benchmark: str
@@ -224,6 +228,8 @@ class Family(Struct, frozen=True):
     counted: str = "requests"
     leads: Callable[[Mapping[str, str]], str] | None = None
     background: frozenset[str] = frozenset()
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    suspect: str = ""
 
 
 class Kind(StrEnum):

@@ -86,6 +86,7 @@ _PREFIXES = {"n": -3, "u": -2, "µ": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3
 MINUS = "\N{MINUS SIGN}"
 _ROUNDS_UP = 0.99995
 _MAX_PLACES = 12
+_USUAL, _PLAIN = 3, 1e300
 #: Significant digits of an interval whose ends are close.
 _MOST_DIGITS = 9
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
@@ -141,6 +142,11 @@ def significant(value: float, digits: int = 3) -> str:
 
     Whole digits are never rounded away: 71,665 stays 71,665.
     """
+    if 1 <= value < _PLAIN and digits == _USUAL:
+        # A build prints hundreds of thousands of these.
+        if value >= 100:  # noqa: PLR2004 - powers of ten
+            return f"{value:,.0f}"
+        return f"{value:.1f}" if value >= 10 else f"{value:.2f}"  # noqa: PLR2004
     if value == 0:
         return "0"
     if not math.isfinite(value):

@@ -43,6 +43,10 @@ _BAR_WHISKER: Final = 2.0
 # A line chart's frame, in px.
 _FRAME_HEIGHT: Final = 208
 FRAME_TOP: Final = 10.0
+_EVENT_ROW: Final = 14
+_EVENT_GAP: Final = 4.0
+_SMALLER: Final = 12 / 11  # so much more of its text has room
+_MOST_NAMED: Final = 3
 _FRAME_FOOT: Final = 38
 _END_ROW: Final = 14
 _WIDEST_END: Final = 150.0
@@ -123,11 +127,21 @@ class PlacedLine(NamedTuple):
     end: float
 
 
+class PlacedEvent(NamedTuple):
+    """An event ``x`` px across: its line from ``top`` down, and its text beside that."""
+
+    x: float
+    top: float
+    text: str
+    before: bool  # the text ends at the line
+
+
 class Frame(NamedTuple):
     """Where the parts of a line chart stand; ``series`` are the lines that can be drawn."""
 
     left: float
     right: float
+    top: float
     bottom: float
     height: int
     x: Axis
@@ -136,6 +150,7 @@ class Frame(NamedTuple):
     caption: str
     reference: float | None
     notes: tuple[Note, ...]
+    events: tuple[PlacedEvent, ...]
 
 
 def drawable(value: float | None, *, log: bool = False) -> TypeGuard[float]:
@@ -268,10 +283,11 @@ def frame(spec: LineChart) -> Frame:
         for line in spec.lines
     ]
     notes = _line_notes(spec, visible)
-    height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + int(FRAME_TOP))
-    bottom = float(height - _FRAME_FOOT)
+    above = _EVENT_ROW * min(len(spec.events), _MOST_NAMED)
+    height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + int(FRAME_TOP)) + above
+    top, bottom = FRAME_TOP + above, float(height - _FRAME_FOOT)
     y_extent = _y_extent(spec, [point for points in visible for point in points])
-    y_axis = _axis(y_extent, 4, (bottom, FRAME_TOP), log=spec.y_log)
+    y_axis = _axis(y_extent, 4, (bottom, top), log=spec.y_log)
     left = math.ceil(max([text_width(text) for _, text in y_axis.ticks], default=0.0)) + 7.0
     labels = [_end_label(line, spec) for line in spec.lines]
     widths = [width for line, (*_, width) in zip(spec.lines, labels, strict=True) if line.points]
@@ -283,11 +299,12 @@ def frame(spec: LineChart) -> Frame:
         for line, points, (label, value, _) in zip(spec.lines, visible, labels, strict=True)
         if points
     ]
-    ends = _spread([points[-1][:2] for _, points, *_ in drawn], bottom)
+    ends = _spread([points[-1][:2] for _, points, *_ in drawn], top, bottom)
     at = spec.reference
     return Frame(
         left=left,
         right=right,
+        top=top,
         bottom=bottom,
         height=height + NOTE_ROW * len(notes) if drawn else _EMPTY_HEIGHT,
         x=x_axis,
@@ -296,7 +313,21 @@ def frame(spec: LineChart) -> Frame:
         caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log][spec.y_log]))),
         reference=at if at is not None and y_axis.low <= at <= y_axis.high else None,
         notes=notes,
+        events=_placed_events(spec, x_axis) if drawn else (),
     )
+
+
+def _placed_events(spec: LineChart, axis: Axis) -> tuple[PlacedEvent, ...]:
+    """Give the newest events a row each above the plot, the oldest of them the highest."""
+    placed = []
+    named = len(spec.events) - _MOST_NAMED
+    for index, (at, text) in enumerate(sorted(spec.events)):
+        x, row = axis.to_px(at), index - max(named, 0)
+        after, before = ((room - _EVENT_GAP) * _SMALLER for room in (WIDTH - x, x))
+        ends_here = text_width(text) > after and before > after
+        shown = clip(text, before if ends_here else after) if row >= 0 else ""
+        placed.append(PlacedEvent(x, FRAME_TOP + _EVENT_ROW * max(row, 0), shown, ends_here))
+    return tuple(placed)
 
 
 def _end_label(line: Line, spec: LineChart) -> tuple[str, str, float]:
@@ -351,6 +382,15 @@ def _axis(extent: Extent, count: int, px: Extent, *, log: bool) -> Axis:
         for place, step in zip(places, steps, strict=True)
     )
     return Axis(first, last, ticks, scale(first, last, *px, log=log))
+
+
+def log_axis(low: float, high: float, px: Extent) -> Axis:
+    """Return a log axis of round numbers around an extent, with three ticks at the least."""
+    axis = _axis((low, high), 5, px, log=True)
+    while len(axis.ticks) < _FEWEST_TICKS:
+        low, high = low / 2, high * 2
+        axis = _axis((low, high), 5, px, log=True)
+    return axis
 
 
 def _x_axis(spec: LineChart, xs: Sequence[float], px: Extent) -> Axis:
@@ -427,7 +467,7 @@ def _signed(place: float, text: str) -> str:
     return f"{_MINUS}{text}" if place < 0 else text
 
 
-def _spread(places: Sequence[Extent], bottom: float) -> list[float]:
+def _spread(places: Sequence[Extent], top: float, bottom: float) -> list[float]:
     """Move labels apart, as little as can be; of those at one height the rightmost comes first."""
     order = sorted((y, -x, index) for index, (x, y) in enumerate(places))
     pools: list[tuple[float, int]] = []
@@ -438,8 +478,8 @@ def _spread(places: Sequence[Extent], bottom: float) -> list[float]:
             mean, size = (mean * size + above * count) / (size + count), size + count
         pools.append((mean, size))
     lowest = bottom - (len(order) - 1) * _END_ROW
-    tops = [min(max(mean, FRAME_TOP), lowest) for mean, size in pools for _ in range(size)]
+    firsts = [min(max(mean, top), lowest) for mean, size in pools for _ in range(size)]
     ends = [0.0] * len(places)
-    for rank, (top, (_, _, index)) in enumerate(zip(tops, order, strict=True)):
-        ends[index] = top + rank * _END_ROW
+    for rank, (first, (_, _, index)) in enumerate(zip(firsts, order, strict=True)):
+        ends[index] = first + rank * _END_ROW
     return ends

@@ -1,17 +1,33 @@
 """Charts as live Plotly figures that lie exactly over the SVG.
 
 A figure is a plain dict: building one through the library costs a thousand times as much. Colours
-are the CSS variables of `site.css`, which `site.js` resolves, so that it follows the theme.
+are the CSS variables of `site.css`, which `live.js` resolves, so that it follows the theme.
+
+What is said of a mark stands in the SVG, as the titles of its marks, and `live.js` takes it from
+there. What Plotly knows nothing of stands in ``meta``, for `live.js` and `save.js`. Of a figure:
+``unit`` and the name of ``x``, ``series`` by name and hue, ``runs`` by id and date, the axes whose
+ticks are to be ``free`` once a reader zooms. Of a trace, point by point: the places of its
+``series`` and ``runs``, its ``group``, its interval and its doubt.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sitegen.charts import layout
-from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart, Chart, LineChart, Mark
+from sitegen.charts.spec import (
+    NOT_MEASURED,
+    SQUARE,
+    BarChart,
+    Behind,
+    Chart,
+    Hue,
+    LineChart,
+    Mark,
+    Point,
+)
 
 #: JSON for Plotly: `data`, `layout`.
 Figure = dict[str, Any]
@@ -30,7 +46,8 @@ _ZERO: Final = {"zerolinecolor": _INK3, "zerolinewidth": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
 _DASHES: Final = ("solid", "6px,4px", "2px,3px")  # those of site.css
 _LABEL: Final = {"align": "left", "bgcolor": _GROUND, "bordercolor": _INK3}
-_LAYOUT: Final = {
+#: What every figure looks like, those that the compare page makes too.
+LOOK: Final = {
     "paper_bgcolor": _GROUND,
     "plot_bgcolor": _GROUND,
     "font": {"size": 12, "color": _INK},
@@ -64,16 +81,27 @@ def _bars(spec: BarChart) -> Figure:
     # Plotly gives bars of several colours no ground under their hatching, so doubt has a trace.
     sure = [row for row in rows if not row.mark.doubt]
     doubtful = [row for row in rows if row.mark.doubt]
-    traces = [_bar_trace(sure, spec.unit, {"color": _hues(sure)})]
+    told = _Told([row.mark.behind for row in rows])
+    series = {key: place for place, key in enumerate(dict.fromkeys(map(_series, marks)))}
+
+    def of(rows: Sequence[layout.BarRow]) -> Figure:
+        return {"series": [series[_series(row.mark)] for row in rows]}
+
+    traces = [_bar_trace(sure, {"color": _hues(sure)}, told, of(sure))]
     if doubtful:
         pattern = {"shape": "/", "fgcolor": _hues(doubtful), "bgcolor": "var(--doubt)", "size": 6}
         line = {"color": "var(--doubt-line)", "width": 1}
         hatching = {"color": "var(--doubt)", "line": line, "pattern": pattern}
-        traces.append(_bar_trace(doubtful, spec.unit, hatching))
+        traces.append(_bar_trace(doubtful, hatching, told, of(doubtful)))
     # Whiskers are a trace of their own: a bar without one would still get its caps.
     if wide := [row for row in rows if row.whisker]:
         errors = _errors([(row.value, row.whisker) for row in wide], _INK)
-        unseen = {"marker": {"opacity": 0}, "hoverinfo": "skip", "error_x": errors}
+        unseen = {
+            "marker": {"opacity": 0},
+            "hoverinfo": "skip",
+            "error_x": errors,
+            "meta": of(wide),
+        }
         traces.append(_scatter("markers", wide, [row.value for row in wide]) | unseen)
     texts = {
         **_scatter("text", rows, [row.end for row in rows]),
@@ -86,6 +114,7 @@ def _bars(spec: BarChart) -> Figure:
             "weight": [_BOLD if mark.doubt else "normal" for mark in marks],
         },
         "cliponaxis": False,
+        "meta": of(rows),
     }
     axis = {**_BARE, "fixedrange": True}
     ends = [(px - bars.zero) * unit_px for px in (bars.gutter, layout.WIDTH)]
@@ -100,25 +129,65 @@ def _bars(spec: BarChart) -> Figure:
             for top, foot in bars.axes
         ],
         "annotations": _bar_annotations(bars),
+        "meta": {"unit": spec.unit, "series": [*series], "runs": told.runs},
     }
     return {"data": [*traces, texts], "layout": placed}
 
 
-def _bar_trace(rows: Sequence[layout.BarRow], unit: str, marker: Figure) -> Figure:
+def _series(mark: Mark) -> tuple[str, Hue]:
+    return mark.label, mark.hue
+
+
+class _Told:
+    """The runs behind the values of a figure, each once, and where those of a value stand."""
+
+    def __init__(self, behind: Iterable[Behind]) -> None:
+        runs = dict.fromkeys(run for one in behind for run in one.runs)
+        self.runs = [*runs]
+        self._places = {run: place for place, run in enumerate(runs)}
+
+    def of(self, values: Sequence[Mark | Point]) -> Figure:
+        """Return what is told of the values of one trace, point by point."""
+        told: Figure = {}
+        if any(one.behind.runs for one in values):
+            told["runs"] = [[self._places[run] for run in one.behind.runs] for one in values]
+        if any(one.low is not None for one in values):
+            for end in ("low", "high"):
+                ends = [getattr(one, end) for one in values]
+                told[end] = [_digits(value) if layout.drawable(value) else None for value in ends]
+        if any(one.doubt for one in values):
+            told["doubt"] = [one.doubt for one in values]
+        return told
+
+
+def _digits(number: float) -> float:
+    """Return an interval's end with the digits that anyone reads: pages carry thousands."""
+    return float(f"{number:.4g}")
+
+
+def _places(value: float | None) -> float | None:
+    """Return a value with digits that tell any two apart on an axis, and no noise."""
+    return None if value is None else float(f"{value:.10g}")
+
+
+def _bar_trace(rows: Sequence[layout.BarRow], marker: Figure, told: _Told, meta: Figure) -> Figure:
+    meta = {**meta, **told.of([row.mark for row in rows])}
+    if any(row.heading for row in rows):
+        meta["group"] = [row.heading for row in rows]
     return {
         "type": "bar",
         "orientation": "h",
-        "x": [row.value for row in rows],
+        "x": [_places(row.value) for row in rows],
         "y": _centres(rows),
         "width": layout.BAR,
-        "customdata": [plain(row.mark.sentence(row.heading, unit)) for row in rows],
         "hovertemplate": _HOVER,
         "marker": marker,
+        "meta": meta,
     }
 
 
 def _scatter(mode: str, rows: Sequence[layout.BarRow], xs: Sequence[float | None]) -> Figure:
-    return {"type": "scatter", "mode": mode, "x": xs, "y": _centres(rows)}
+    return {"type": "scatter", "mode": mode, "x": [*map(_places, xs)], "y": _centres(rows)}
 
 
 def _centres(rows: Sequence[layout.BarRow]) -> list[int]:
@@ -153,47 +222,78 @@ def _lines(spec: LineChart) -> Figure:
     if not frame.series:
         hidden = {"visible": False}
         note = _annotation(NOT_MEASURED, "ink3", y=1)
-        axes = {"xaxis": hidden, "yaxis": hidden, "annotations": [note]}
+        nothing = {"unit": spec.unit, "series": [], "runs": []}
+        axes = {"xaxis": hidden, "yaxis": hidden, "annotations": [note], "meta": nothing}
         return {"data": [], "layout": {**_layout(frame.height), **axes}}
     at = frame.reference
     rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": _RULE}
     foot = frame.height - frame.bottom
-    zoomable = spec.kind != "line"  # many points are worth a closer look
-    x = _axis(frame.x, log=spec.x_log, zoomable=zoomable and not (spec.x_log or spec.x_ticks))
-    y = _axis(frame.y, log=spec.y_log, zoomable=zoomable and not spec.y_log)
-    x |= {"tickfont": {"color": _INK2}, **_BARE, "fixedrange": not zoomable}
+    x, y = _axis(frame.x, log=spec.x_log), _axis(frame.y, log=spec.y_log)
+    x |= {"tickfont": {"color": _INK2}, **_BARE}
     y |= {"tickfont": {"color": _INK3, "size": 11}, "gridcolor": "var(--grid)"}
-    y |= {"zeroline": not spec.y_log, **_ZERO, "fixedrange": not zoomable}
+    y |= {"zeroline": not spec.y_log, **_ZERO}
+    told = _Told([point.behind for line in spec.lines for point in line.points])
+    meta = {
+        "unit": spec.unit,
+        "x": spec.x_title,
+        "series": [(one.line.label, one.line.hue) for one in frame.series],
+        "runs": told.runs,
+        "free": ["yaxis"] if spec.x_ticks else ["xaxis", "yaxis"],
+    }
     placed = {
-        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, layout.FRAME_TOP, foot),
+        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, frame.top, foot),
         "xaxis": x,
         "yaxis": y,
-        "shapes": [rule] if at is not None else [],
+        "shapes": [*([rule] if at is not None else []), *_levels(spec), *_events(spec, frame)],
         "annotations": _line_annotations(spec, frame),
+        "meta": meta,
     }
-    return {"data": [_trace(series, spec, frame) for series in frame.series], "layout": placed}
+    traces = [_trace(series, spec, frame, told) for series in frame.series]
+    return {"data": traces, "layout": placed}
 
 
-def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> Figure:
-    line, points = series.line, [point for _, _, point in series.points]
+def _levels(spec: LineChart) -> list[Figure]:
+    stroke = {"type": "line", "layer": "below", "opacity": 0.3}
+    return [
+        {**stroke, "x0": start, "x1": end, "y0": y, "y1": y}
+        | {"line": {"color": f"var(--{hue})", "width": 7}}
+        for hue, start, end, y in spec.levels
+    ]
+
+
+def _events(spec: LineChart, frame: layout.Frame) -> list[Figure]:
+    rule = {"type": "line", "yref": "paper", "y0": 0, "line": {**_RULE, "dash": "3px,3px"}}
+    high = frame.bottom - frame.top
+    return [
+        {**rule, "x0": event.x, "x1": event.x, "y1": 1 + (frame.top - placed.top + 8) / high}
+        for event, placed in zip(sorted(spec.events), frame.events, strict=True)
+    ]
+
+
+def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame, told: _Told) -> Figure:
+    line, points = series.line, [*_with_gaps([point for _, _, point in series.points])]
     colour = f"var(--{line.hue})"
     width, shape = 2 if spec.kind != "series" else 1.25, "hv" if spec.kind == "step" else "linear"
     stroke = {"width": width, "dash": _DASHES[line.pattern], "shape": shape, "color": colour}
     trace: Figure = {
         "type": "scatter",
         "name": plain(line.label),
-        "x": [point.x for point in points],
-        "y": [point.y for point in points],
+        "x": [_places(point.x) for point in points],
+        "y": [None if math.isnan(point.y) else _places(point.y) for point in points],
         "mode": "lines+markers" if spec.kind == "line" else "lines",
         "line": stroke,
         "cliponaxis": False,
     }
+    if meta := told.of(points):
+        trace["meta"] = meta
     if spec.kind != "line":
-        trace["customdata"] = [plain(f"{point.text} {spec.unit}".rstrip()) for point in points]
-        trace["hovertemplate"] = "%{fullData.name}, %{x}: %{customdata}<extra></extra>"
+        # A brace after a percent sign would be a place for a value.
+        at, unit = (plain(text).replace("%{", "% {") for text in (spec.x_title, spec.unit))
+        value = f"%{{y:,.4~r}} {unit}".rstrip()
+        trace["hovertemplate"] = f"%{{fullData.name}}: {value}<br>{at}: %{{x}}<extra></extra>"
         return trace
     y = frame.y
-    high = frame.bottom - layout.FRAME_TOP
+    high = frame.bottom - frame.top
     least = 0.0 if spec.y_log else 2 * layout.MARKER * (y.high - y.low) / high
     trace["marker"] = {
         "symbol": "square" if line.hue == SQUARE else "circle",
@@ -201,15 +301,24 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> F
         "color": [_GROUND if point.doubt else colour for point in points],
         "line": {"color": colour, "width": [1.75 if point.doubt else 0 for point in points]},
     }
-    trace["customdata"] = [plain(spec.sentence(line, point)) for point in points]
     trace["hovertemplate"] = _HOVER
     ends = [(point.y, layout.interval(point.low, point.high, least)) for point in points]
     return {**trace, "error_y": _errors(ends, colour)}
 
 
+def _with_gaps(points: Sequence[Point]) -> Iterator[Point]:
+    """Yield points, with an empty one before each that stands apart: no line leads over it."""
+    for index, point in enumerate(points):
+        if point.apart and index:
+            yield point._replace(y=math.nan, low=None, high=None)
+        yield point
+
+
 def _errors(marks: Sequence[tuple[float | None, layout.Extent | None]], colour: str) -> Figure:
     reaches = [
-        (0.0, 0.0) if value is None or ends is None else (value - ends[0], ends[1] - value)
+        (0.0, 0.0)
+        if value is None or ends is None
+        else (_digits(value - ends[0]), _digits(ends[1] - value))
         for value, ends in marks
     ]
     return {
@@ -232,6 +341,13 @@ def _line_annotations(spec: LineChart, frame: layout.Frame) -> list[Figure]:
         text = f"{series.label} {series.value}".rstrip()
         shift = px - series.end
         annotations.append(_annotation(text, role, y, 1, yref="y", xshift=8, yshift=shift))
+    for event, placed in zip(sorted(spec.events), frame.events, strict=True):
+        if placed.text:
+            side = {"xanchor": "right", "xshift": -4} if placed.before else {"xshift": 4}
+            up = frame.top - placed.top + 4
+            annotations.append(
+                _annotation(placed.text, "ink3", 1, yshift=up) | side | {"x": event.x, "xref": "x"}
+            )
     for index, (note, hue) in enumerate(frame.notes):
         text = f"Hollow: {note}" if hue else note
         shift = -44 - layout.NOTE_ROW * index
@@ -246,15 +362,13 @@ def _annotation(text: str, role: str, y: float = 0, x: int = 0, **more: str | fl
     return {"text": plain(text), "font": font, **_TEXT, **place}
 
 
-def _axis(axis: layout.Axis, *, log: bool, zoomable: bool) -> Figure:
+def _axis(axis: layout.Axis, *, log: bool) -> Figure:
     low, high, ticks = axis.low, axis.high, axis.ticks
     if log:
         low, high = math.log10(low), math.log10(high)
     hair = (high - low) * 1e-6  # or rounding puts the outermost points off the axis
-    figure = {"type": "log" if log else "linear", "range": [low - hair, high + hair], **_APART}
-    if zoomable:  # only ticks that Plotly chooses follow a zoom; these begin as ours
-        return {**figure, "tickmode": "auto", "nticks": len(ticks) + 1}
-    return {**figure, **_ticks(ticks)}
+    ends = [low - hair, high + hair]
+    return {"type": "log" if log else "linear", "range": ends, **_APART, **_ticks(ticks)}
 
 
 def _ticks(ticks: Sequence[tuple[float, str]]) -> Figure:
@@ -266,4 +380,4 @@ def _layout(
     height: float, left: float = 0, right: float = 0, top: float = 0, foot: float = 0
 ) -> Figure:
     margin = {"l": left, "r": right, "t": top, "b": foot, "pad": 0}
-    return {"height": height, "margin": margin, **_LAYOUT}
+    return {"height": height, "margin": margin, **LOOK}

@@ -27,6 +27,17 @@ _MOST_TICKS: Final = 4
 _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
+class Behind(NamedTuple):
+    """What a value stands on, in words, and its ``runs`` as (id, when), the newest last."""
+
+    words: str = ""
+    runs: tuple[tuple[str, str], ...] = ()
+
+
+#: Where nothing is told of what a value stands on.
+UNTOLD: Final = Behind()
+
+
 class Mark(NamedTuple):
     """One value on a chart, with its interval; hatched or hollow where a ``doubt`` says why."""
 
@@ -37,6 +48,7 @@ class Mark(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    behind: Behind = UNTOLD
 
     @property
     def printed(self) -> str:
@@ -48,7 +60,7 @@ class Mark(NamedTuple):
         name = f"{self.label}, {heading}" if heading else self.label
         if self.value is None:
             return f"{name}: {NOT_MEASURED}"
-        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt)
+        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.behind)
 
 
 class Group(NamedTuple):
@@ -70,7 +82,11 @@ class BarChart(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of a line: ``text`` is its value as printed, ``label`` what stands beside it."""
+    """One point of a line: ``text`` is its value as printed, ``label`` what stands beside it.
+
+    ``href`` is where it leads, ``about`` what stands for its x in words. No line joins one that is
+    ``apart`` to the point before it.
+    """
 
     x: float
     y: float
@@ -78,6 +94,10 @@ class Point(NamedTuple):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
+    behind: Behind = UNTOLD
+    apart: bool = False
+    href: str = ""
+    about: str = ""
     label: str = ""
 
 
@@ -92,6 +112,22 @@ class Line(NamedTuple):
     points: tuple[Point, ...]
     pattern: int = 0
     value: str = ""
+
+
+class Event(NamedTuple):
+    """What happened at a place of the horizontal axis: a thin vertical line with a short text."""
+
+    x: float
+    text: str
+
+
+class Level(NamedTuple):
+    """What a line keeps to for a while: a broad horizontal stroke behind it."""
+
+    hue: Hue
+    start: float
+    end: float
+    y: float
 
 
 class LineChart(NamedTuple):
@@ -115,13 +151,15 @@ class LineChart(NamedTuple):
     y_zero: bool = True
     reference: float | None = None
     x_ticks: tuple[tuple[float, str], ...] = ()
+    events: tuple[Event, ...] = ()
+    levels: tuple[Level, ...] = ()
 
     def sentence(self, line: Line, point: Point) -> str:
-        """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
-        at = f"{self.x_title} {point.x:g}".lstrip()
-        at = next((text for x, text in self.x_ticks if x == point.x), at)
+        """Tell a reader who points at a point what it shows: where in words, or its x by number."""
+        at = point.about or next((text for x, text in self.x_ticks if x == point.x), "")
+        at = at or f"{self.x_title} {point.x:g}".lstrip()
         name = f"{line.label}, {at}" if line.label else at
-        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt)
+        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt, point.behind)
 
 
 Chart = BarChart | LineChart
@@ -172,10 +210,10 @@ class FactorAxis(NamedTuple):
     low: float
     high: float
     ticks: tuple[float, ...]
-    width: int = 264
+    width: int = 208
 
     @classmethod
-    def of(cls, marks: Iterable[FactorMark], width: int = 264) -> FactorAxis:
+    def of(cls, marks: Iterable[FactorMark], width: int = 208) -> FactorAxis:
         """Return the axis that fits these marks, 1 among them; none is narrower than `_LEAST`."""
         ends = [_LEAST[0], _LEAST[1]]
         for mark in marks:
@@ -202,13 +240,32 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(10.0**n for n in powers)
 
 
-class Dot(NamedTuple):
-    """One repetition on a run page's strip; outlined when it is suspect."""
+class Ridge(NamedTuple):
+    """How one series is distributed: ``heights`` over the axis, and its median with its text."""
 
-    value: float
+    label: str
+    hue: Hue
+    heights: tuple[float, ...]
+    median: float
     text: str
-    suspect: bool = False
 
 
-def _sentence(name: str, value: str, doubt: str) -> str:
-    return f"{name}: {value}{doubt and f' ({doubt})'}"
+class RidgeChart(NamedTuple):
+    """Distributions below each other on one log axis, drawn from ``low`` to ``high``.
+
+    The axis goes from the first of its ``ticks`` to the last; all are above zero.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    ridges: tuple[Ridge, ...]
+    summary: str
+
+
+def _sentence(name: str, value: str, doubt: str, behind: Behind = UNTOLD) -> str:
+    said = f"{name}: {value}{doubt and f' ({doubt})'}"
+    return f"{said}\n{behind.words}" if behind.words else said

@@ -22,7 +22,12 @@ _STRIP_POINTS: Final = 9
 _STRIP_HEIGHT: Final = 22
 _STRIP_MARGIN: Final = 16
 _LABEL_GAP: Final = 4
-_DOTS_WIDTH: Final = 280
+_SPARK_WIDTH: Final = 120
+_SPARK_HEIGHT: Final = 22
+
+# Distributions, in px: a row has its label above its shape.
+_RIDGE_ROW: Final = 48
+_RIDGE_HEIGHT: Final = 24
 
 _NOTHING: Final = f'<text class="na" y="14">{spec.NOT_MEASURED}</text>'
 
@@ -125,9 +130,27 @@ def _lines(chart: spec.LineChart) -> str:
         for y in (zero, frame.reference)
         if y is not None
     ]
+    parts += [
+        f'<path class="st c-{hue}" d="M{to_x(start):.1f} {to_y(y):.1f}H{to_x(end):.1f}"/>'
+        for hue, start, end, y in chart.levels
+    ]
+    # In the order of the layout, which is that of the axis.
+    told = [event.text for event in sorted(chart.events)]
+    parts += [_event(*pair, bottom) for pair in zip(frame.events, map(escape, told), strict=True)]
     parts += [_line(series, chart, frame) for series in frame.series]
     parts += _notes(frame.notes, float(frame.height), hollow=True)
-    return _svg(layout.WIDTH, frame.height, chart.summary, parts)
+    # What holds links is no picture: its parts are read one by one.
+    linked = any(point.href for line in chart.lines for point in line.points)
+    role = "group" if linked else "img"
+    return _svg(layout.WIDTH, frame.height, chart.summary, parts, role)
+
+
+def _event(event: layout.PlacedEvent, told: str, bottom: float) -> str:
+    x, top, shown, before = event
+    place = f'class="y e" x="{x - 4:.1f}"' if before else f'class="y" x="{x + 4:.1f}"'
+    text = f'<text {place} y="{top:.1f}">{escape(shown)}</text>' if shown else ""
+    line = f'<path class="ev" d="M{x:.1f} {top - 8:.1f}V{bottom:.1f}"/>'
+    return f'<g class="event"><title>{told}</title>{line}{text}</g>'
 
 
 def _line(series: layout.PlacedLine, chart: spec.LineChart, frame: layout.Frame) -> str:
@@ -159,7 +182,9 @@ def _path(points: Sequence[layout.Placed], kind: str) -> str:
         return start + "".join([f"H{x:.1f}V{y:.1f}" for x, y, _ in points[1:]])
     if len(points) > _MOST_SERIES_POINTS:
         points = _per_column(points)
-    return start + "".join([f"L{x:.1f} {y:.1f}" for x, y, _ in points[1:]])
+    return start + "".join(
+        [f"{'M' if point.apart else 'L'}{x:.1f} {y:.1f}" for x, y, point in points[1:]]
+    )
 
 
 def _per_column(points: Sequence[layout.Placed]) -> list[layout.Placed]:
@@ -189,6 +214,9 @@ def _point(line: spec.Line, chart: spec.LineChart, frame: layout.Frame, at: layo
             )
     title = escape(chart.sentence(line, point))
     mark = _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
+    if point.href:
+        # The keyboard finds the same runs in the list of those behind the page.
+        mark = f'<a href="{escape(point.href)}" tabindex="-1">{mark}</a>'
     if point.label:
         mark += f'<text class="y mid" x="{x:.1f}" y="{y - 7:.1f}">{escape(point.label)}</text>'
     return whisker + mark
@@ -290,29 +318,78 @@ def _factor_mark(
 def factor_axis(axis: spec.FactorAxis) -> str:
     """Draw the tick labels that stand in the head of a strip's column."""
     to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
-    ticks = [
-        f'<text class="mid{" k" * (tick == 1)}" x="{to_x(tick):.1f}" y="12">'
-        f"{tick:g}{spec.TIMES}</text>"
-        for tick in axis.ticks
-    ]
+    ticks = []
+    for tick in axis.ticks:
+        x, text = to_x(tick), f"{tick:g}{spec.TIMES}"
+        half = layout.text_width(text) / 2
+        # A label at an end of the axis stays within it.
+        x = min(max(x, half), axis.width - half)
+        ticks.append(f'<text class="mid{" k" * (tick == 1)}" x="{x:.1f}" y="12">{text}</text>')
     return _svg(axis.width, 16, "Slowdown factor, logarithmic axis", ticks)
 
 
-def dot_strip(dots: Sequence[spec.Dot], hue: spec.Hue, maximum: float, *, median: float) -> str:
-    """Draw repetitions as dots from zero to ``maximum``, with a tick at their median."""
-    px = (_DOTS_WIDTH - 6) / maximum if maximum > layout.LEAST else 0.0
-    xs = [min(max(value * px, 0.0), _DOTS_WIDTH) for value in (median, *(d.value for d in dots))]
-    parts = [f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/><path class="ax" d="M.5 3V15"/>']
-    # A build draws hundreds of thousands: they are escaped together, which is done for nothing.
-    texts = escape("\n".join([dot.text for dot in dots])).split("\n")
-    good, bad = f"c-{hue}", "dt"
-    parts += [
-        f'<circle class="{bad if dot.suspect else good}" cx="{x:.1f}" cy="9"'
-        f' r="4"><title>{text}</title></circle>'
-        for dot, x, text in zip(dots, xs[1:], texts, strict=True)
+def sparkline(line: spec.Line) -> str:
+    """Draw a line in a table's row, from zero to its greatest value."""
+    points = line.points
+    most = max([point.y for point in points], default=0.0)
+    start, end = points[0].x, points[-1].x
+    if not (most > layout.LEAST and end > start and layout.drawable(most)):
+        return ""
+    to_x = _SPARK_WIDTH / (end - start)
+    to_y = (_SPARK_HEIGHT - 2) / most
+    placed = [
+        ((point.x - start) * to_x, _SPARK_HEIGHT - 1 - max(point.y, 0.0) * to_y, point)
+        for point in points
+        if layout.drawable(point.y)
     ]
-    parts.append(f'<path class="md" d="M{xs[0]:.1f} 1V17"/>')
-    return _svg(_DOTS_WIDTH, 18, f"{len(dots)} repetitions", parts)
+    if len(placed) > _SPARK_WIDTH:
+        placed = _per_column(placed)
+    path = "M" + "L".join([f"{x:.0f} {y:.1f}" for x, y, _ in placed])
+    parts = (
+        f'<path class="gr" d="M0 {_SPARK_HEIGHT - 0.5}H{_SPARK_WIDTH}"/>',
+        f'<path class="ln thin c-{line.hue}" d="{path}"/>',
+    )
+    return _svg(_SPARK_WIDTH, _SPARK_HEIGHT, line.label, parts)
+
+
+def ridges(chart: spec.RidgeChart) -> str:
+    """Draw distributions below each other, each with its name, and its median with a mark."""
+    width = float(layout.WIDTH)
+    (first, _), (last, _) = chart.ticks[0], chart.ticks[-1]
+    to_x = layout.scale(first, last, 0.0, width, log=True)
+    foot = 4 + _RIDGE_ROW * len(chart.ridges)
+    grid = "".join([f"M{to_x(place):.1f} 4V{foot}" for place, _ in chart.ticks])
+    parts = [f'<path class="gr" d="{grid}"/>']
+    ends = (to_x(chart.low), to_x(chart.high))
+    for row, ridge in enumerate(chart.ridges):
+        base = 4 + _RIDGE_ROW * (row + 1)
+        step = (ends[1] - ends[0]) / max(len(ridge.heights), 1)
+        shape = "".join(
+            [f"V{base - height * _RIDGE_HEIGHT:.1f}h{step:.2f}" for height in ridge.heights]
+        )
+        x = min(max(to_x(ridge.median), 0.0), width)
+        beyond = x + 4 + layout.text_width(ridge.text) > width
+        anchor, at = ("e ", x - 4) if beyond else ("", x + 4)
+        label = escape(layout.clip(ridge.label, layout.WIDTH - 8.0))
+        parts.append(
+            f'<path class="rg c-{ridge.hue}" d="M{ends[0]:.1f} {base}{shape}V{base}Z"/>'
+            f'<path class="ax" d="M0 {base}H{layout.WIDTH}"/>'
+            f'<path class="md" d="M{x:.1f} {base}v-{_RIDGE_HEIGHT + 3}"/>'
+            f'<text y="{base - _RIDGE_HEIGHT - 8}">{label}</text>'
+            f'<text class="{anchor}k" x="{at:.1f}" y="{base - _RIDGE_HEIGHT + 5}">'
+            f"{escape(ridge.text)}</text>"
+        )
+    free = -1.0
+    for place, text in chart.ticks:
+        half, x = layout.text_width(text) / 2, to_x(place)
+        # No text leaves the chart.
+        middle = min(max(x, half), width - half)
+        if middle - half >= free:
+            parts.append(
+                f'<text class="mid" x="{middle:.1f}" y="{foot + 15}">{escape(text)}</text>'
+            )
+            free = middle + half + 8
+    return _svg(layout.WIDTH, foot + 20, chart.summary, parts)
 
 
 def pattern_defs(hues: Iterable[spec.Hue]) -> str:
@@ -327,8 +404,8 @@ def pattern_defs(hues: Iterable[spec.Hue]) -> str:
     return f"{start}{''.join(patterns)}</defs></svg>"
 
 
-def _svg(width: int, height: int, summary: str, parts: Iterable[str]) -> str:
+def _svg(width: int, height: int, summary: str, parts: Iterable[str], role: str = "img") -> str:
     return (
         f'<svg class="ch" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        f' role="img" aria-label="{escape(summary)}">{"".join(parts)}</svg>'
+        f' role="{role}" aria-label="{escape(summary)}">{"".join(parts)}</svg>'
     )

@@ -31,7 +31,8 @@ class KnownFact(Struct, frozen=True):
     stands alone for its group. ``indexed`` facts weigh nothing, and a caveat asks for them. ``file``
     is the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
     line of that program, ``nvidia`` what its driver calls it. ``tolerance`` is the share by which
-    two amounts of the same may differ. A guest's ``part`` of its host's is no other machine.
+    two amounts of the same may differ. A guest's ``part`` of its host's is no other machine. Where
+    it changes between two runs of an environment, ``event`` says what did, with its values or not.
     """
 
     name: str
@@ -47,6 +48,7 @@ class KnownFact(Struct, frozen=True):
     nvidia: str = ""
     tolerance: float = 0.0
     part: bool = False
+    event: str = ""
 
     def same(self, values: str, others: str) -> bool:
         """Say whether two texts of values, joined by semicolons, are of the same."""
@@ -77,21 +79,21 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact(TEE, "TEE signals", "", LISTED),
         KnownFact("platform", "Platform", "Platform", LISTED),
         KnownFact("virtualisation", "Virtualisation", "Platform", LISTED),
-        KnownFact("hypervisor", "Hypervisor", "Platform", DOUBT),
+        KnownFact("hypervisor", "Hypervisor", "Platform", DOUBT, event="hypervisor {}"),
         KnownFact("container", "Container", "Platform", DOUBT),
         KnownFact("cloud", "Cloud", "Platform"),
-        KnownFact("instance_type", "Instance type", "Platform", DOUBT),
+        KnownFact("instance_type", "Instance type", "Platform", DOUBT, event="instance type {}"),
         KnownFact("region", "Region", "Platform"),
         KnownFact("tee_host", "Could host", "Platform", indexed=True),
-        KnownFact("paravisor", "Paravisor", "Platform", LISTED),
+        KnownFact("paravisor", "Paravisor", "Platform", LISTED, event="paravisor {}"),
         KnownFact("dstack", "dstack agent", "Platform"),
         KnownFact("sys_vendor", "Vendor", "Platform", file=f"{_DMI}/sys_vendor"),
         KnownFact("product_name", "Product", "Platform", file=f"{_DMI}/product_name"),
-        KnownFact("cpu", "Processor", "Processor", IDENTITY),
+        KnownFact("cpu", "Processor", "Processor", IDENTITY, event="processor {}"),
         KnownFact("cpu_id", "Processor id", "Processor"),
-        KnownFact("microcode", "Microcode", "Processor", DOUBT),
-        KnownFact("cpus", "CPUs", "Processor", IDENTITY, part=True),
-        KnownFact("sockets", "Sockets", "Processor", IDENTITY, lscpu="Socket(s)", part=True),
+        KnownFact("microcode", "Microcode", "Processor", DOUBT, event="microcode {}"),
+        KnownFact("cpus", "CPUs", "Processor", IDENTITY, part=True, event="CPUs {}"),
+        KnownFact("sockets", "Sockets", "Processor", IDENTITY, lscpu="Socket(s)", part=True, event="sockets {}"),
         KnownFact("cores_per_socket", "Cores per socket", "Processor", LISTED, lscpu="Core(s) per socket"),
         KnownFact("threads_per_core", "Threads per core", "Processor", LISTED, lscpu="Thread(s) per core"),
         KnownFact("smt", "SMT", "Processor", DOUBT, values=_ON, file=f"{_CPU}/smt/active"),
@@ -112,7 +114,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("isolated_cpus", "Isolated CPUs", "Processor", DOUBT),
         KnownFact("cpu_affinity", "CPUs of this process", "Processor", LISTED, file="/proc/self/status", pattern=r"(?m)^Cpus_allowed_list:\s*(.*\S)"),
         KnownFact("architecture", "Architecture", "Processor", LISTED),
-        KnownFact("memory", "Memory", "Memory", IDENTITY, part=True, tolerance=0.05),
+        KnownFact("memory", "Memory", "Memory", IDENTITY, part=True, tolerance=0.05, event="memory {}"),
         KnownFact("swap", "Swap", "Memory"),
         KnownFact("swappiness", "Swappiness", "Memory", file="/proc/sys/vm/swappiness"),
         KnownFact("huge_pages", "Transparent huge pages", "Memory", DOUBT, file=f"{_HUGE}/enabled", pattern=_CHOSEN),
@@ -122,11 +124,11 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("overcommit", "Overcommit", "Memory"),
         KnownFact("swiotlb", "Bounce buffers (swiotlb)", "Memory", LISTED),
         KnownFact("page_size", "Page size", "Memory", LISTED),
-        KnownFact("kernel", "Kernel", "Kernel", DOUBT),
+        KnownFact("kernel", "Kernel", "Kernel", DOUBT, event="kernel {}"),
         KnownFact("kernel_kind", "Kernel kind", "Kernel"),
-        KnownFact("kernel_options", "Kernel options", "Kernel", DOUBT),
+        KnownFact("kernel_options", "Kernel options", "Kernel", DOUBT, event="kernel options"),
         KnownFact("vulnerable_to", "Vulnerable to", "Kernel", DOUBT),
-        KnownFact("mitigations", "Mitigations (digest)", "Kernel", DOUBT),
+        KnownFact("mitigations", "Mitigations (digest)", "Kernel", DOUBT, event="mitigations"),
         KnownFact("security_modules", "Security modules", "Kernel", file="/sys/kernel/security/lsm"),
         KnownFact("os", "System", "Kernel", file="/etc/os-release", pattern=r"""(?m)^PRETTY_NAME=["']*(.+?)["']*$"""),
         KnownFact("python", "Python", "Kernel"),
@@ -146,7 +148,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("disk", "Disk", "Disk", DOUBT),
         KnownFact("disk_bus", "Disk attached by", "Disk", LISTED),
         KnownFact("disk_model", "Disk model", "Disk"),
-        KnownFact("disk_driver", "Disk driver", "Disk", DOUBT),
+        KnownFact("disk_driver", "Disk driver", "Disk", DOUBT, event="disk driver {}"),
         KnownFact("disk_mapper", "Disk mapping", "Disk", DOUBT),
         KnownFact("disk_rotational", "Disk says it rotates", "Disk", values=_NO),
         KnownFact("disk_scheduler", "Disk scheduler", "Disk", DOUBT),
@@ -154,7 +156,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("disk_requests", "Disk requests queued", "Disk"),
         KnownFact("disk_block_size", "Disk block size", "Disk"),
         KnownFact("root_file_system", "Root file system", "Disk"),
-        KnownFact("network_driver", "Network driver", "Network", DOUBT),
+        KnownFact("network_driver", "Network driver", "Network", DOUBT, event="network driver {}"),
         KnownFact("network_speed", "Network speed", "Network"),
         KnownFact("mtu", "MTU", "Network", DOUBT),
         KnownFact("network_offloads", "Network offloads", "Network", LISTED),
@@ -162,10 +164,10 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("port_range", "Local ports", "Network"),
         KnownFact("tcp_tw_reuse", "TIME_WAIT reuse", "Network", values={"0": "off", "1": "on", "2": "loopback only"}, file="/proc/sys/net/ipv4/tcp_tw_reuse"),
         KnownFact("congestion_control", "Congestion control", "Network", file="/proc/sys/net/ipv4/tcp_congestion_control"),
-        KnownFact("gpu", "GPU", "GPU", IDENTITY),
-        KnownFact("gpus", "GPUs", "GPU", IDENTITY),
-        KnownFact("gpu_driver", "GPU driver", "GPU", DOUBT, nvidia="driver_version"),
-        KnownFact("gpu_firmware", "GPU firmware", "GPU", nvidia="vbios_version"),
+        KnownFact("gpu", "GPU", "GPU", IDENTITY, event="GPU {}"),
+        KnownFact("gpus", "GPUs", "GPU", IDENTITY, event="GPUs {}"),
+        KnownFact("gpu_driver", "GPU driver", "GPU", DOUBT, nvidia="driver_version", event="GPU driver {}"),
+        KnownFact("gpu_firmware", "GPU firmware", "GPU", nvidia="vbios_version", event="GPU firmware {}"),
         KnownFact("gpu_confidential_compute", "GPU confidential computing", "GPU", LISTED, values={"ppcie": "Protected PCIe", "nvle": "NVLink encryption", "devtools": "developer tools on"}),
         KnownFact("gpu_cc_answers", "GPU driver's answers", "GPU"),
         KnownFact("gpu_ready", "GPU ready for work", "GPU"),
@@ -186,7 +188,9 @@ WEIGHED = tuple(
 IDENTITIES, DOUBTS = (
     tuple(name for name in WEIGHED if FACTS[name].weight == weight) for weight in (IDENTITY, DOUBT)
 )
-KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.indexed)
+#: What is marked on a time line where it changes.
+EVENTS = tuple(fact.name for fact in FACTS.values() if fact.event)
+KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.indexed or fact.event)
 
 
 def title(name: str) -> str:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sitegen.analysis.caveats import Caveat
-from sitegen.analysis.compare import Analysis, Cell
-from sitegen.catalogue.families import family, matching_headline, rank
-from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.tool import Headline, Rule
-from sitegen.catalogue.units import DisplayUnit
-from sitegen.charts.spec import BarChart, Chart, LineChart, Point
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.families import family
+from sitegen.catalogue.tool import Rule
+from sitegen.charts.spec import BarChart, Chart, LineChart
 from sitegen.model import AnyRun, Provenance, Run, Sample, StepRecord
 from sitegen.report import derived, figures, findings, panels, words
 from sitegen.report.costs import CostTable
@@ -28,9 +25,6 @@ _PROVENANCES = (
     (Provenance.IMPORTED, "imported run", "imported runs"),
 )
 _MAX_RUNS = 20
-#: Newest runs of an environment in its history: a page does not grow with the archive.
-_MAX_HISTORY = 8
-_DAY_S = 86_400.0
 
 
 class Doubt(NamedTuple):
@@ -65,7 +59,6 @@ class BenchmarkPage(NamedTuple):
     efficiency: derived.TextTable | None
     distributions: tuple[Chart, ...]
     sections: tuple[Section, ...]
-    history: tuple[Chart, ...]
     costs: tuple[CostTable, ...]
     figures: FigureTable
     background: tuple[str, ...]
@@ -106,7 +99,6 @@ def page(
         efficiency=derived.efficiencies(charts),
         distributions=panels.distributions(analysis, benchmark, samples or {}),
         sections=derived.sections(analysis, benchmark),
-        history=history(analysis, benchmark),
         costs=tables,
         figures=table,
         background=_background(analysis, benchmark),
@@ -186,71 +178,3 @@ def _sources(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str, str], ...]:
         place = section.lower() if section.startswith("Table") else f"section {section}"
         rows.append((f"{source.title or name}, {place}", source.address, source.edition, name))
     return tuple(rows)
-
-
-def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
-    """Return the first headline series of environments that have several runs, as a chart."""
-    groups: dict[tuple[Headline, str], list[Cell]] = {}
-    days: dict[str, float] = {}
-    for selection in analysis.selections.values():
-        days |= {run.id: _day(run.started_at) for run in selection.runs if not run.undated}
-    common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
-    for cell in analysis.of(benchmark):
-        headline = matching_headline(cell.series)
-        if headline and cell.provenance != Provenance.CITED and cell.summary:
-            groups.setdefault((headline, words.short(cell.series, common)), []).append(cell)
-    for (headline, title), cells in sorted(groups.items(), key=lambda g: rank(g[1][0].series)):
-        if any(len({days.get(run) for run in cell.runs} - {None}) > 1 for cell in cells):
-            return (_history(analysis, headline, title, cells, days),)
-    return ()
-
-
-def _history(
-    analysis: Analysis,
-    headline: Headline,
-    title: str,
-    cells: Sequence[Cell],
-    days: Mapping[str, float],
-) -> Chart:
-    metric = analysis.metric(headline.metric)
-    unit = metric.unit_for([v for cell in cells if cell.summary for v in cell.summary.values])
-    platforms = [words.platform(analysis.config, cell.environment) for cell in cells]
-    lines = panels.lines(
-        (platform.name, platform.hue, _points(cell, days, unit))
-        for platform, cell in zip(platforms, cells, strict=True)
-    )
-    return LineChart(
-        id="history-0",
-        title=f"{headline.title}: {title}" if title != headline.title else title,
-        subtitle=words.metric_line(metric, unit, headline.statistic),
-        x_title="",
-        unit=unit.text,
-        lines=lines,
-        summary=f"{headline.title}, {title}, run by run",
-        y_zero=metric.better != Better.NONE,
-        x_ticks=_ticks(sorted({point.x for line in lines for point in line.points})),
-    )
-
-
-def _points(cell: Cell, days: Mapping[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
-    if cell.summary is None:
-        return ()
-    values = zip(cell.summary.origins, cell.summary.by_run, strict=True)
-    pairs = sorted((days[one.run], value) for one, value in values if one.run in days)
-    return tuple(
-        Point(day, value / unit.factor, unit.number(value)) for day, value in pairs[-_MAX_HISTORY:]
-    )
-
-
-def _ticks(places: Sequence[float]) -> tuple[tuple[float, str], ...]:
-    """Return the places by date, or by time where two are of one day."""
-    moments = [datetime.fromtimestamp(place * _DAY_S, UTC) for place in places]
-    same = len({moment.date() for moment in moments}) < len(moments)
-    form = "%m-%d %H:%M" if same else "%Y-%m-%d"
-    return tuple((place, f"{moment:{form}}") for place, moment in zip(places, moments, strict=True))
-
-
-def _day(started_at: str) -> float:
-    text = started_at if "T" in started_at else (started_at + "-01-01")[:10]
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() / _DAY_S

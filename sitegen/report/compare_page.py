@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from sitegen.analysis import caveats, differences
-from sitegen.analysis.compare import Analysis, between, refused
+from sitegen.analysis.compare import Analysis, Comparison, between, refused
 from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
@@ -23,9 +23,10 @@ from sitegen.catalogue.families import family, matching_headline, natural, worde
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
+from sitegen.charts import plotly
 from sitegen.fingerprint import facts
 from sitegen.model import AnyRun, Provenance, Series
-from sitegen.report import figures, panels, words
+from sitegen.report import effects, figures, panels, words
 from sitegen.report.effects import detail
 from sitegen.report.navigation import in_order
 from sitegen.report.run_list import newest
@@ -64,6 +65,8 @@ class Offered(NamedTuple):
     benchmark: str
     title: str
     environments: tuple[tuple[str, str], ...]
+    #: What it compares by its settings: (sides for the address, in words).
+    presets: tuple[tuple[str, str], ...]
     runs: int
     runs_all: int
     sides_file: str
@@ -209,15 +212,23 @@ def scripts(
     title = family(benchmark).title
     told, texts = _told(catalogue, labelled)
     leading = worded_series(benchmark, catalogue.series).keys()
+    models = sorted({"", *(dict(series.params).get("model", "") for series in catalogue.series)})
     shared = {
         "benchmark": benchmark,
         "title": title,
-        # Id, title, sign of better, whether it is divided, arrow.
+        # Id, title, sign of better, whether it is divided, arrow, words of worse and better.
         "metrics": [
-            (m.id, m.title, _SIGNS[m.better], m.scale == Scale.RATIO, words.arrow(m))
+            (
+                m.id,
+                m.title,
+                _SIGNS[m.better],
+                m.scale == Scale.RATIO,
+                words.arrow(m),
+                effects.paces(m),
+            )
             for m in map(analysis.metric, metrics)
         ],
-        # Metric, title, statistic, unit, factor, headline, place of the proof's size.
+        # Metric, title, statistic, unit, factor, headline, places of proof's size and model.
         "series": [
             (
                 metrics.index(series.metric),
@@ -227,6 +238,7 @@ def scripts(
                 unit.factor,
                 series in leading,
                 catalogue.proof(series),
+                models.index(dict(series.params).get("model", "")),
             )
             for series, unit in zip(catalogue.series, catalogue.units, strict=True)
         ],
@@ -245,6 +257,8 @@ def scripts(
             for workload, pairs in sorted(common.items())
             if (text := words.params(pairs))
         ],
+        "models": models,
+        "look": plotly.LOOK,
         "told": told,
         "texts": texts,
         **_published(catalogue, labelled, 0),
@@ -257,13 +271,35 @@ def scripts(
     written = dict(zip(files(benchmark), contents, strict=True))
     addresses = [versioned(path.rpartition("/")[2], data) for path, data in written.items()]
     names = tuple((one.id, one.name) for one in labelled)
-    return Offered(benchmark, title, names, len(single), len(runs), *addresses), written
+    presets = _presets(catalogue, labelled)
+    return Offered(benchmark, title, names, presets, len(single), len(runs), *addresses), written
+
+
+def _presets(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[tuple[str, str], ...]:
+    """Return each environment with a baseline that is declared for it and measured too."""
+    names = {one.id: one.name for one in sides}
+    return tuple(
+        (f"{base},{one.id}", f"{one.name} against {names[base]}")
+        for one in sides
+        for base in catalogue.analysis.config.environment(one.id).baselines.values()
+        if base in names
+    )
 
 
 def listed(offered: Iterable[Offered]) -> list[Offered]:
     """Return what is offered of benchmarks, in the order of the site."""
     by_name = {one.benchmark: one for one in offered}
     return [by_name[name] for name in in_order(by_name)]
+
+
+def ready(offered: Iterable[Offered]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return each pair that the settings declare, with (title, address) of each benchmark."""
+    pairs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for one in offered:
+        for sides, text in one.presets:
+            link = f"#b={one.benchmark}&sel={sides}"
+            pairs.setdefault((sides, text), []).append((one.title, link))
+    return [(text, links) for (_, text), links in pairs.items()]
 
 
 def _told(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[list[Any], list[str]]:
@@ -274,9 +310,17 @@ def _told(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[list[Any], list[
     """
     texts: dict[str, int] = {}
     told = []
+    analysis, benchmark = catalogue.analysis, catalogue.benchmark
+    # Those of the pairs that are declared are there; a baseline may stand under two names.
+    declared: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
+    for one in analysis.comparisons:
+        if one.series.benchmark == benchmark:
+            by_name = declared.setdefault((one.side.environment, one.baseline.environment), {})
+            by_name.setdefault(one.against, []).append(one)
     for side, base in permutations((one.id for one in sides), 2):
         rows = []
-        for one in between(catalogue.analysis, catalogue.benchmark, side, base):
+        found = next(iter(declared.get((side, base), {}).values()), None)
+        for one in found or between(analysis, benchmark, side, base):
             place = catalogue.places.get(one.series, -1)
             if place < 0 or one.metric.scale != Scale.RATIO:
                 continue
@@ -321,7 +365,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
     return {
         "sides": [
             {name: getattr(one, name) for name in _TOLD}
-            | {"setup": setups.index(one.setup), "cells": one.cells}
+            | {
+                "setup": setups.index(one.setup),
+                "cells": one.cells,
+                "when": "" if one.newest.undated else words.when(one.newest),
+            }
             for one in sides[fresh:]
         ],
         # Facts and settings may share a name.

@@ -13,7 +13,7 @@ from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import percent
 from sitegen.charts.spec import FactorAxis, FactorMark, FactorPoint, Hue
 from sitegen.model import Params
-from sitegen.report import effects, words
+from sitegen.report import addresses, effects, words
 from sitegen.report.effects import NBSP, Doubted
 from sitegen.report.words import Platform
 
@@ -38,9 +38,22 @@ class CostRow(NamedTuple):
     mark: FactorMark | None
     side: str
     baseline: str
+    short: str
+    measure: str
     named: tuple[str, ...] = ()
     aside: tuple[Doubted, ...] = ()
     doubted: tuple[Doubted, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, str]:
+        """Where the values of the baseline and of the side lead, from the site's root."""
+        comparison = self.comparison
+        return addresses.behind(comparison.baseline), addresses.behind(comparison.side)
+
+    @property
+    def address(self) -> str:
+        """The id of the row: pages of runs lead to it."""
+        return addresses.comparison(self.comparison)
 
 
 class CostTable(NamedTuple):
@@ -55,6 +68,8 @@ class CostTable(NamedTuple):
     differing: tuple[Difference, ...]
     #: What is to be read beside all of its rows.
     doubts: tuple[str, ...] = ()
+    #: The parameters that all of its headline rows share, which their short titles leave out.
+    shared: str = ""
 
     @property
     def id(self) -> str:
@@ -140,12 +155,12 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
         comparisons = groups[label, base, against]
         comparisons.sort(key=_order)
-        doubts = _of_all(comparisons)
-        rows = tuple(_row(one, side.hue, common, days, doubts) for one in comparisons)
+        doubts, shared = _of_all(comparisons), _shared(comparisons)
+        around = _Around(side.hue, common, days, doubts, shared)
+        rows = tuple(_row(one, around) for one in comparisons)
         differing = analysis.differences(benchmark, label, base)
-        tables.append(
-            CostTable(benchmark, side, baseline, against, side.is_tee, rows, differing, doubts)
-        )
+        sides = (benchmark, side, baseline, against, side.is_tee)
+        tables.append(CostTable(*sides, rows, differing, doubts, words.params(shared)))
     return tuple(tables)
 
 
@@ -155,19 +170,38 @@ def _of_all(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     return tuple(text for text in (named[0] if named else ()) if all(text in one for one in named))
 
 
+def _shared(comparisons: Sequence[Comparison]) -> Params:
+    """Return the parameters that all headline series have alike, where there are several."""
+    every = [set(one.series.params) for one in comparisons if one.headline]
+    return tuple(sorted(set.intersection(*every))) if len(every) > 1 else ()
+
+
+def _short(comparison: Comparison, skip: frozenset[str]) -> str:
+    """Return the title of a headline row among the others of its table."""
+    series, headline = comparison.series, comparison.headline
+    if headline is None or headline.whole:
+        return words.title(series)
+    return words.joined(headline.title, words.params(series.params, skip), by=": ")
+
+
 def _order(comparison: Comparison) -> tuple[object, ...]:
     """Return the place of a row: the headlines in their order, then the others by metric."""
     series, leads = comparison.series, comparison.headline is not None
     return not leads, rank(series) if leads else 0, series.metric, natural(series)
 
 
-def _row(
-    comparison: Comparison,
-    hue: Hue,
-    common: Mapping[str, Params],
-    days: Callable[[str], str],
-    doubts: Sequence[str],
-) -> CostRow:
+class _Around(NamedTuple):
+    """What the rows of a table have around them: the words that are said once for all of them."""
+
+    hue: Hue
+    common: Mapping[str, Params]
+    days: Callable[[str], str]
+    doubts: tuple[str, ...]
+    shared: Params
+
+
+def _row(comparison: Comparison, around: _Around) -> CostRow:
+    hue, common, days, doubts, shared = around
     metric, side, base = comparison.metric, comparison.side, comparison.baseline
     unit = effects.unit_of(comparison)
     statistic = words.statistic(comparison.series.statistic)
@@ -182,6 +216,8 @@ def _row(
         _mark(comparison, hue, days) if comparison.factor else None,
         words.number(side, unit),
         words.number(base, unit),
+        _short(comparison, frozenset(key for key, _ in shared)),
+        words.joined(statistic, unit.text),
         tuple(text for text in effects.named(comparison) if text not in doubts),
         effects.set_aside(comparison, days) if comparison.aside else (),
         effects.doubted(comparison, days) if comparison.doubt else (),

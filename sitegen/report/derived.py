@@ -8,19 +8,21 @@ from itertools import chain
 from typing import NamedTuple
 
 from sitegen.analysis import caveats, contrasts
-from sitegen.analysis.compare import Analysis, Cell
+from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.contrasts import Climb, Difference, Loads
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import DisplayUnit, display, percent, significant
-from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import panels, words
+from sitegen.charts.spec import UNTOLD, BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
+from sitegen.report import effects, panels, words
 from sitegen.report.findings import Finding
 
 #: Charts of what a machine gives against what each user gets.
 _MOST_FRONTIERS = 3
+#: Runs of each side that a point of two sides leads to, the newest.
+_EACH_SIDE = 4
 #: A row of a table: a text a cell, or (text, smaller text, doubt).
 Row = Iterable[Sequence[str]]
 
@@ -81,7 +83,7 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
         sections.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
     return tuple(
-        one._replace(id=prefix + one.id, charts=panels.prefixed(one.charts, prefix))
+        one._replace(id=prefix + one.id, charts=panels.addressed(one.charts, prefix))
         for one in sections
         if one
     )
@@ -158,7 +160,8 @@ def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: 
             bounds = comparison.share_interval or ()
             low, high = (100 * end for end in bounds) if bounds else (None, None)
             share = comparison.share or 0.0
-            points.append(Point(x, 100 * share, percent(share), low, high, comparison.doubt))
+            text, doubt, stands_on = percent(share), comparison.doubt, _behind(comparison)
+            points.append(Point(x, 100 * share, text, low, high, doubt, stands_on))
         drawn.append((environment.name + against, environment.hue, tuple(points)))
     places = {x: at for placed in overheads.values() for x, at, _ in placed}
     chart = LineChart(
@@ -224,7 +227,9 @@ def _load_points(analysis: Analysis, frontier: Frontier, loads: Loads) -> Iterat
         x_unit, y_unit = each_metric.unit_for([each.summary.value]), total_metric.unit_for([value])
         x, y = each.summary.value / x_unit.factor, value / y_unit.factor
         doubt = total.doubt or each.doubt
-        points.append(Point(x, y, y_unit.number(value), doubt=doubt, label=load))
+        behind = panels.behind(total, y_unit) if not loads.accelerators else UNTOLD
+        text = y_unit.number(value)
+        points.append(Point(x, y, text, doubt=doubt, behind=behind, label=load))
     yield from sorted(points)
 
 
@@ -263,6 +268,15 @@ def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> S
         (_ladder_chart(analysis, ladder, climbs, names, f"ladder-{index}-steps"),),
         tuple(tables),
     )
+
+
+def _behind(comparison: Comparison) -> Behind:
+    """Return what an overhead stands on: its interval, and the runs of both sides."""
+    ends = effects.interval(comparison)
+    told = f"{ends}{' at 95 %' * bool(comparison.estimate)}" if ends else ""
+    summaries = [one.summary for one in (comparison.baseline, comparison.side) if one.summary]
+    runs = (panels.run_of(one) for summary in summaries for one in summary.origins[-_EACH_SIDE:])
+    return Behind(words.joined(told, effects.detail(comparison)), tuple(runs))
 
 
 def _ladder_chart(

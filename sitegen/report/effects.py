@@ -52,11 +52,15 @@ def as_factor(comparison: Comparison) -> bool:
 
 
 def pace(comparison: Comparison) -> str:
-    """Return "slower" or "faster" of times and rates, "worse" or "better" of all else."""
-    unit, worse = comparison.metric.unit, (comparison.factor or 0.0) >= 1
-    if unit in _PACES or unit.endswith("/s"):
-        return "slower" if worse else "faster"
-    return "worse" if worse else "better"
+    """Return the word of a factor, by whether it is above 1."""
+    return paces(comparison.metric)[(comparison.factor or 0.0) < 1]
+
+
+def paces(metric: Metric) -> tuple[str, str]:
+    """Return "slower" and "faster" of times and rates, "worse" and "better" of all else."""
+    if metric.unit in _PACES or metric.unit.endswith("/s"):
+        return "slower", "faster"
+    return "worse", "better"
 
 
 def _times(factor: float) -> str:

@@ -11,7 +11,7 @@ from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better, Metric
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.model import AnyRun, Provenance, Series
-from sitegen.report import panels, words
+from sitegen.report import addresses, panels, words
 from sitegen.report.words import Platform
 
 #: Rows of a benchmark's table, and of what a source prints.
@@ -23,11 +23,14 @@ _PRINTED_UNITS = {"us": "µs", "1/s": "/s", "bytes": "B"}
 
 
 class Figure(NamedTuple):
-    """One value and the run to read it in; a printed one has a ``unit`` if it is not its row's."""
+    """One value and where it leads, from the site's root.
+
+    A printed one has a ``unit`` if it is not its row's.
+    """
 
     text: str
     doubt: str
-    run: str
+    place: str
     n: str = ""
     interval: str = ""
     value: float | None = None
@@ -153,7 +156,7 @@ def _figure(cell: Cell, unit: DisplayUnit) -> Figure:
         n = runs if summary.runs else "n unknown"
         interval = words.between(summary.interval, unit)
     value = summary.value if summary else None
-    return Figure(words.number(cell, unit), cell.doubt, cell.runs[-1], n, interval, value)
+    return Figure(words.number(cell, unit), cell.doubt, addresses.behind(cell), n, interval, value)
 
 
 def printed(cited: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> list[FigureTable]:
@@ -235,7 +238,7 @@ def _as_printed(cited: Analysis, cell: Cell) -> Figure:
     elif cell.summary:
         shown = panels.unit_of(cited, [cell])
         text, unit = shown.number(cell.summary.value), shown.text
-    return Figure(text, cell.doubt, cell.runs[-1], unit=printed_unit(unit))
+    return Figure(text, cell.doubt, addresses.behind(cell), unit=printed_unit(unit))
 
 
 def printed_unit(text: str) -> str:

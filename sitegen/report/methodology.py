@@ -31,6 +31,7 @@ class MethodologyPage(NamedTuple):
     window_days: int
     apart_days: int
     trials: tuple[Trial, ...]
+    changes: tuple[Trial, ...]
 
 
 def page(analysis: Analysis) -> MethodologyPage:
@@ -45,6 +46,7 @@ def page(analysis: Analysis) -> MethodologyPage:
         analysis.config.window_days,
         analysis.config.apart_days,
         trials(),
+        changes(),
     )
 
 
@@ -91,6 +93,36 @@ def trials() -> tuple[Trial, ...]:
             ),
         )
         for sentence, caption, head, columns, name, told in tables
+    )
+
+
+def changes() -> tuple[Trial, ...]:
+    """Return the result that `python -m benchmarks.changes` keeps."""
+    data = orjson.loads((resources.templates() / "changes.json").read_bytes())
+    shares = [share for row in data["quiet"][:3] for share in row["shares"]]
+    quiet = (
+        f"Of {data['draws']:,} series without a step for each field (seed {data['seed']}), of"
+        f" {data['from']} to {data['to']} values, how many are said to have one: at most"
+        f" {_percent(max(shares))} in 100, unless the machine drifts or each value follows the one"
+        " before it."
+    )
+    step = _percent(data["step"], 0)
+    stepped = f"A step of {step} % that is there, and how often it is found, at most one run off."
+    spreads = [f"spread {_percent(spread)} %" for spread in data["spreads"]]
+    tables = ((quiet, "steps that are not there", "quiet"), (stepped, "steps found", "stepped"))
+    return tuple(
+        (
+            (sentence,),
+            TextTable.of(
+                caption,
+                ("Values", *spreads),
+                (
+                    (row["title"], *(f"{_percent(share)} %" for share in row["shares"]))
+                    for row in data[name]
+                ),
+            ),
+        )
+        for sentence, caption, name in tables
     )
 
 

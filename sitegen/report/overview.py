@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
 from sitegen.catalogue.families import family, matching_headline, natural, rank
 from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, findings, machine, panels, run_list, words
+from sitegen.report import addresses, costs, findings, machine, panels, run_list, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.findings import Finding
@@ -37,8 +38,18 @@ class OverviewGroup(NamedTuple):
 
 #: An environment, and how many runs each benchmark has in it; None is not measured.
 Coverage = tuple[Platform, tuple[int | None, ...]]
-#: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
-Headline = tuple[Cell, str, str, str, str, str, str]
+#: A headline value: its cell, in words its family, series, metric, value, unit and runs, and where
+#: it leads.
+Headline = tuple[Cell, str, str, str, str, str, str, str]
+
+
+class Fact(NamedTuple):
+    """One thing that says whether a report can be believed; ``page`` is where more of it stands."""
+
+    title: str
+    figure: str
+    about: str
+    page: str = ""
 
 
 class OverviewPage(NamedTuple):
@@ -47,7 +58,7 @@ class OverviewPage(NamedTuple):
     headline: str
     lede: str
     doubt: str
-    facts: tuple[tuple[str, str, str], ...]
+    facts: tuple[Fact, ...]
     groups: tuple[OverviewGroup, ...]
     axis: FactorAxis
     latest: tuple[Line, ...]
@@ -80,7 +91,10 @@ class EnvironmentPage(NamedTuple):
 
 
 def page(
-    analysis: Analysis, runs: Sequence[AnyRun], tables: Mapping[str, Sequence[CostTable]]
+    analysis: Analysis,
+    runs: Sequence[AnyRun],
+    tables: Mapping[str, Sequence[CostTable]],
+    claims: Sequence[Checked] = (),
 ) -> OverviewPage:
     """Return the front page of a report with these runs; ``tables`` are those of a benchmark."""
     order = in_order(run.benchmark for run in runs)
@@ -105,7 +119,7 @@ def page(
         headline=_headline(analysis, tables, order, len(runs)),
         lede=lede,
         doubt=doubt,
-        facts=_facts(analysis, runs),
+        facts=(*_facts(analysis, runs), *_of_claims(claims)),
         groups=groups,
         axis=FactorAxis.of(mark for one in groups for table in one.tables for mark in table.marks),
         latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
@@ -144,7 +158,7 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
     return OverviewGroup(benchmark, family(benchmark).title, tables, absent, chart)
 
 
-def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
+def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[Fact, ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
     decided, every = sum(c.decided for c in comparisons), len(comparisons)
     verdicts = f"{decided} of {words.count(every, 'headline comparison')}"
@@ -160,10 +174,19 @@ def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, 
     if newest:
         fresh = (words.day(newest), "Newest run, UTC.")
     return (
-        ("Decided", verdicts, few),
-        ("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
-        ("Freshness", *fresh),
+        Fact("Decided", verdicts, few),
+        Fact("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
+        Fact("Freshness", *fresh, "runs/index.html"),
     )
+
+
+def _of_claims(claims: Sequence[Checked]) -> Iterable[Fact]:
+    """Yield how many published claims follow from their own figures, where a report has any."""
+    if claims:
+        counts = Counter(one.verdict for one in claims)
+        figure = f"{counts[Verdict.REPRODUCED]} of {words.count(len(claims), 'published claim')}"
+        about = f"follow from their own figures; {counts[Verdict.DIFFERS]} differ."
+        yield Fact("Claims", figure, about, "claims/index.html")
 
 
 def environment(
@@ -215,15 +238,25 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
     leading = [cell for cell in cells if matching_headline(cell.series)] or cells
     leading.sort(key=lambda one: (rank(one.series), one.series.metric, natural(one.series)))
-    for cell in leading[:_MAX_HEADLINES]:
+    leading = leading[:_MAX_HEADLINES]
+    alike = Counter((words.title(one.series), one.series.metric) for one in leading)
+    for cell in leading:
         metric, unit = analysis.metric(cell.series.metric), panels.unit_of(analysis, [cell])
         runs = cell.summary.runs if cell.summary else 0
         yield (
             cell,
             family(benchmark).title,
-            words.title(cell.series),
+            words.joined(
+                words.title(cell.series),
+                # Two of one title differ in their workload.
+                words.workload(cell.series)
+                if alike[words.title(cell.series), cell.series.metric] > 1
+                else "",
+                by=" · ",
+            ),
             words.joined(metric.title, words.statistic(cell.series.statistic)),
             words.number(cell, unit),
             f"{unit.text} {words.arrow(metric)}".strip(),
             words.count(runs, "run") if runs else "n unknown",
+            addresses.behind(cell),
         )

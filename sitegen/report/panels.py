@@ -5,23 +5,44 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
+from sitegen.analysis.replicates import Origin
 from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Family, Panel
 from sitegen.catalogue.units import DisplayUnit, significant
-from sitegen.charts.spec import BarChart, Chart, Group, Hue, Line, LineChart, Mark, Point
+from sitegen.charts.spec import (
+    UNTOLD,
+    BarChart,
+    Behind,
+    Chart,
+    Group,
+    Hue,
+    Line,
+    LineChart,
+    Mark,
+    Point,
+)
 from sitegen.model import Params, Sample, Series
-from sitegen.report import words
+from sitegen.report import addresses, words
 
 #: What tables of figures show; the downloads hold the rest.
 STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
+#: Runs that a mark of a chart leads to, the newest.
+_MAX_BEHIND = 8
+_SPREADS = {
+    "replicates": "{} at 95 %",
+    "counts": "{} at 95 %",
+    "repetitions": "{} within its runs",
+    "rounding": "{} by the rounding of the print",
+}
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0
 _MIDDLE = 50.0
@@ -49,12 +70,19 @@ def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Chart,
         rest = [cell for cell in leading_statistics(cells) if cell.series not in used]
         more = enumerate(_divided(_undeclared(analysis, presented, rest), rest))
         charts += [_bar_chart(analysis, *parts, f"more-{index}") for index, parts in more]
-    return prefixed(charts, prefix)
+    return addressed(charts, prefix)
 
 
-def prefixed(charts: Iterable[Chart], prefix: str) -> tuple[Chart, ...]:
-    """Return charts whose ids begin with ``prefix``."""
-    return tuple(chart._replace(id=prefix + chart.id) for chart in charts)
+def addressed(charts: Iterable[Chart], prefix: str = "") -> tuple[Chart, ...]:
+    """Return charts whose ids are made of their kind and title, so that a link to one stays.
+
+    The kind is what their id is so far; ids begin with ``prefix``.
+    """
+    named: dict[str, Chart] = {}
+    for chart in charts:
+        name = prefix + addresses.figure(chart.id.rstrip("-0123456789"), chart.title, named)
+        named[name] = chart._replace(id=name)
+    return tuple(named.values())
 
 
 def _divided(panels: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
@@ -123,7 +151,28 @@ def mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, label: str) -> Mark:
     """Return the bar of a cell."""
     hue = words.platform(analysis.config, cell.environment).hue
     value = cell.summary.value / unit.factor if cell.summary else None
-    return Mark(label, value, words.number(cell, unit), hue, *_bounds(cell, unit), cell.doubt)
+    text, bounds = words.number(cell, unit), _bounds(cell, unit)
+    return Mark(label, value, text, hue, *bounds, cell.doubt, behind(cell, unit))
+
+
+def behind(cell: Cell, unit: DisplayUnit) -> Behind:
+    """Return what the value of a cell stands on, as who points at its mark is told."""
+    summary = cell.summary
+    if summary is None:
+        return UNTOLD
+    ends = words.between(summary.interval, unit)
+    spread = _SPREADS[summary.interval.kind].format(ends) if summary.interval and ends else ""
+    runs = tuple(map(run_of, summary.origins[-_MAX_BEHIND:]))
+    day = runs[-1][1][:10] if runs else ""
+    newest = f"{'the newest ' * (len(runs) > 1)}of {day}" if day else ""
+    return Behind(words.joined(spread, words.counted(summary), newest), runs)
+
+
+def run_of(origin: Origin) -> tuple[str, str]:
+    """Return a run's id, and when it was taken where that is known."""
+    if origin.at is None:
+        return origin.run, ""
+    return origin.run, f"{datetime.fromtimestamp(origin.at, UTC):%Y-%m-%d %H:%M}"
 
 
 def _bounds(cell: Cell, unit: DisplayUnit) -> tuple[float | None, float | None]:
@@ -260,10 +309,13 @@ def _points(members: Sequence[Cell], panel: Panel, unit: DisplayUnit) -> Iterato
         value = cell.summary.value
         if panel.efficiency:
             share = 100 * value / (base.summary.value / _at(base, panel.axis) * at)
-            yield Point(at, share, f"{share:.1f}", doubt=cell.doubt or base.doubt)
+            counted = Behind(words.counted(cell.summary), behind(cell, unit).runs)
+            doubt = cell.doubt or base.doubt
+            yield Point(at, share, f"{share:.1f}", doubt=doubt, behind=counted)
         else:
-            text = words.number(cell, unit)
-            yield Point(at, value / unit.factor, text, *_bounds(cell, unit), cell.doubt)
+            text, bounds = words.number(cell, unit), _bounds(cell, unit)
+            here = value / unit.factor
+            yield Point(at, here, text, *bounds, cell.doubt, behind(cell, unit))
 
 
 def distributions(
@@ -312,7 +364,7 @@ def distributions(
                 x_log=True,
             )
         )
-    return tuple(charts)
+    return addressed(charts)
 
 
 def _chosen_series(

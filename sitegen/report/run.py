@@ -1,24 +1,22 @@
-"""A run's page: what, where, when; every repetition; environment; commands and raw output.
+"""A run's page: what, where, when; its tables of results; environment; commands and raw output.
 
 A build makes one for every run: the cost of a row counts here.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from statistics import median
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family, natural
-from sitegen.catalogue.metrics import Better, Metric, Scale
-from sitegen.catalogue.units import DisplayUnit, significant
-from sitegen.charts.spec import Chart, Dot, Hue, LineChart, Point
+from sitegen.catalogue.families import family
+from sitegen.catalogue.rules import BESIDE, RULES, limits_of
+from sitegen.catalogue.tool import Figure, Rule
+from sitegen.charts.spec import Hue, Line, RidgeChart
 from sitegen.model import (
     DOUBT,
     Provenance,
@@ -26,29 +24,18 @@ from sitegen.model import (
     Run,
     Sample,
     Series,
-    Shape,
-    Status,
-    StepRecord,
     Table,
 )
-from sitegen.report import gist, machine, panels, words
+from sitegen.report import gist, machine, matrix, run_samples, run_steps, words
 from sitegen.report.gist import Outline
 from sitegen.report.machine import FactGroup, TeeSummary
+from sitegen.report.matrix import Figures, Head, Plan, Planned, PlannedRow
+from sitegen.report.run_steps import StepOutput
+from sitegen.report.siblings import Siblings, Use
 
-#: Few different words stand in the commands of many runs.
-_quote = lru_cache(maxsize=65536)(shlex.quote)
-_MAX_ROWS = 240
 _DIGITS = 16
-_MAX_STEPS = 120
-_MAX_CHARTS = 6
-#: What the machine did while a step ran, as shares of the time.
-_SHARES: Mapping[str, str] = {
-    "psi_cpu": "CPU pressure",
-    "psi_io": "I/O pressure",
-    "psi_memory": "memory pressure",
-    "steal": "steal",
-    "throttled": "throttled",
-}
+_MAX_STEPS, _MAX_FILES, _MAX_PARAMETERS = 120, 100, 100
+_MOST_NAMED = 6
 #: What was replaced: one, and several where that is more than an s.
 _REPLACED: Mapping[str, tuple[str, ...]] = {
     "address": ("network address", "network addresses"),
@@ -77,40 +64,20 @@ _REPLACED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class ResultRow(NamedTuple):
-    """One series of the run, and the unit of its figures; runs of one shape share it."""
+class Doubt(NamedTuple):
+    """A caveat of the run, and the rows that it is about; none of them where it is about all."""
 
-    title: str
-    metric_id: str
-    metric: str
-    unit: str
-    arrow: str
+    rule: Rule
+    sentence: str
+    rows: tuple[tuple[str, str], ...] = ()
 
 
-class Figures(NamedTuple):
-    """What was measured of one series: its repetitions as dots, and their median and range."""
+class Detail(NamedTuple):
+    """What a row opens to, beside its figures: reasons of doubt, and what was executed."""
 
-    n: str
-    value: str
-    low: str = ""
-    high: str = ""
-    spread: str = ""
-    note: str = ""
-    dots: tuple[Dot, ...] = ()
-    maximum: float = 1.0
-    middle: float | None = None
-
-
-class StepOutput(NamedTuple):
-    """One executed command with an excerpt of what it printed."""
-
-    name: str
-    repetition: str
-    argv: str
-    exit_code: int
-    duration: str
-    conditions: str
-    excerpt: str
+    reasons: tuple[str, ...] = ()
+    steps: tuple[StepOutput, ...] = ()
+    line: Line | None = None
 
 
 #: A file of the run: its name, its size, the beginning of its digest, and whether it is published.
@@ -118,7 +85,10 @@ Download = tuple[str, str, str, bool]
 
 
 class RunPage(Struct, frozen=True):
-    """Everything a run's page says."""
+    """Everything a run's page says. ``heads``, ``figures`` and ``details`` are of its ``tables``.
+
+    ``by_second`` is what a table's small lines show; ``uses`` are the comparisons of each row.
+    """
 
     id: str
     short_id: str
@@ -128,20 +98,31 @@ class RunPage(Struct, frozen=True):
     hue: Hue
     headline: str
     lede: str
-    doubts: tuple[Caveat, ...]
+    doubts: tuple[Doubt, ...]
     facts: tuple[tuple[str, str, str], ...]
-    rows: tuple[ResultRow, ...]
-    figures: tuple[Figures, ...]
+    made: str
+    siblings: Siblings
+    tables: tuple[Planned, ...]
+    heads: tuple[Head, ...]
+    figures: tuple[tuple[Figures, ...], ...]
+    details: tuple[tuple[Detail, ...], ...]
+    by_second: tuple[str, ...]
+    uses: tuple[tuple[tuple[str, str], ...], ...]
+    shared: str
     rows_left: int
-    repeated: bool
-    charts: tuple[Chart, ...]
+    series: int
+    series_left: int
+    repetitions: int
+    charts: tuple[RidgeChart, ...]
     machine: tuple[FactGroup, ...]
     tee: TeeSummary
     parameters: tuple[tuple[str, str, str], ...]
+    parameters_left: int
     outputs: tuple[StepOutput, ...]
     outputs_left: int
     bundle: str
     downloads: tuple[Download, ...]
+    downloads_left: int
     digest: str
     redactions: str
     source: tuple[str, str] | None
@@ -163,21 +144,30 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     excerpts: Mapping[str, str] | None = None,
     samples: Sequence[Sample] = (),
     superseded_by: str = "",
+    siblings: Siblings | None = None,
+    uses: Sequence[Use] = (),
 ) -> RunPage:
     """Return the page of ``run``, whose manifest was read whole.
 
     ``table`` has its rows, where they were not read with it; ``excerpts`` are the beginnings of
-    raw outputs by file name.
+    raw outputs by file name; ``uses`` are the comparisons of its benchmark and environment.
     """
     declared = analysis.config.environment(run.environment)
     platform = words.platform(analysis.config, run.environment)
     table = table or run.table
-    plan = _plan_of(run.benchmark, table.shape, analysis)
+    plan = matrix.plan(run.benchmark, table.shape, analysis)
     outline = gist.outline(analysis, run.benchmark, table.shape)
-    results = [_result(planned, table) for planned in plan.rows[:_MAX_ROWS]]
-    # One repetition shows what was run; the others are in the run's own file.
-    steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
+    filled = [matrix.figures(one, table, outline.repetitions) for one in plan.tables]
+    doubts = _doubts(gist.doubts(analysis, run, outline, len(table.values)), run, plan)
+    details, by_second, outputs = _details(
+        analysis, run, table, plan, platform.hue, excerpts or {}, samples, wary=bool(doubts)
+    )
+    used: dict[Series, list[tuple[str, str]]] = {}
+    siblings = siblings or Siblings()
+    for use in () if siblings.left_out else uses:
+        used.setdefault(use.series, []).append((use.address, use.sides))
     presented = family(run.benchmark)
+    parameters = [p for p in run.parameters if not p.name.startswith(DOUBT)]
     return RunPage(
         id=run.id,
         short_id=run.id[-8:],
@@ -187,24 +177,36 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         hue=platform.hue,
         headline=_headline(analysis, table, outline, f"{presented.title} on {platform.name}"),
         lede=declared.note,
-        doubts=tuple(gist.doubts(analysis, run, outline, len(table.values))),
-        facts=_facts(run, platform.role, outline.repetitions),
-        rows=tuple([row for row, _ in results]),
-        figures=tuple([figures for _, figures in results]),
-        rows_left=len(plan.rows) - len(results),
-        repeated=outline.repetitions > 1,
-        charts=_charts(run, samples, analysis, platform.hue),
+        doubts=doubts,
+        facts=_facts(run, platform.role, outline),
+        made=_made(run),
+        siblings=siblings,
+        tables=plan.tables,
+        heads=tuple([head for head, _ in filled]),
+        figures=tuple([figures for _, figures in filled]),
+        details=details,
+        by_second=by_second,
+        uses=tuple([_uses(row, used, analysis) for row in plan.rows]) if used else (),
+        shared=plan.shared,
+        rows_left=plan.rows_left,
+        series=plan.series,
+        series_left=plan.series_left,
+        repetitions=outline.repetitions,
+        charts=run_samples.distributions(
+            run.benchmark, plan.rows, samples, analysis, platform.hue
+        ) if samples else (),
         machine=machine.groups(run.fingerprint.facts),
         tee=machine.verdict(run.fingerprint.tee),
         parameters=tuple(
             (p.name.replace("_", " "), p.value, p.comparability)
-            for p in run.parameters
-            if not p.name.startswith(DOUBT)
+            for p in parameters[:_MAX_PARAMETERS]
         ),
-        outputs=tuple(_output(step, excerpts or {}) for step in steps),
-        outputs_left=len(run.steps) - len(steps),
+        parameters_left=max(len(parameters) - _MAX_PARAMETERS, 0),
+        outputs=outputs,
+        outputs_left=sum(step.repetition > 0 for step in run.steps),
         bundle=bundle,
-        downloads=tuple(downloads),
+        downloads=tuple(downloads[:_MAX_FILES]),
+        downloads_left=max(len(downloads) - _MAX_FILES, 0),
         digest=digest[:_DIGITS],
         redactions=words.enumerate_words([_replaced(*each) for each in run.redactions]),
         source=_source(run),
@@ -215,7 +217,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         notes=tuple(
             (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
         ),
-    )
+    )  # fmt: skip
 
 
 def download(name: str, size: int, sha256: str, *, published: bool) -> Download:
@@ -223,116 +225,120 @@ def download(name: str, size: int, sha256: str, *, published: bool) -> Download:
     return name, words.size(size), sha256[:_DIGITS], published
 
 
-class PlannedRow(NamedTuple):
-    """A row of the table, of the values at ``places``; ``rows`` are its rows so far, by unit."""
-
-    series: Series
-    title: str
-    metric: Metric
-    places: tuple[int, ...]
-    rows: dict[str, ResultRow]
-
-    def row(self, unit: DisplayUnit) -> ResultRow:
-        """Return the row with this unit."""
-        row = self.rows.get(unit.text)
-        if row is None:
-            metric, statistic = self.metric, words.statistic(self.series.statistic)
-            parts = (self.series.workload, statistic, unit.text)
-            row = self.rows[unit.text] = ResultRow(
-                self.title,
-                metric.id,
-                metric.title,
-                " · ".join(filter(None, parts)),
-                words.arrow(metric),
-            )
-        return row
+def _doubts(found: Sequence[Caveat], run: Run, plan: Plan) -> tuple[Doubt, ...]:
+    """Return what is to be said before a value is quoted, and of which rows it is said."""
+    seen = [step.seen for step in run.steps if step.repetition >= 0]
+    doubts = []
+    for one in found:
+        hit = one.rule.steps and {
+            step.workload
+            for step in seen
+            if any(other.rule == one.rule for other in caveats.applying("steps", [step]))
+        }
+        rows = [
+            row
+            for row in plan.rows
+            if one.sentence.startswith(f"{row.workload}: ")
+            or (hit and row.workload in hit)
+            or (one.rule.counts and (row.failed if one.rule.id == "failed" else row.suspect))
+        ]
+        doubts.append(Doubt(one.rule, one.sentence, _named(rows)))
+    return tuple(doubts)
 
 
-class Plan(NamedTuple):
-    """What the pages of runs of one shape share."""
-
-    rows: tuple[PlannedRow, ...]
-
-
-def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
-    key = (benchmark, shape)
-    if key not in analysis.plans:
-        # Most runs of a benchmark measured the same: its titles and their order are made once.
-        every = shape.places(benchmark)
-        analysis.plans[key] = Plan(tuple(_planned(benchmark, every, analysis)))
-    plan: Plan = analysis.plans[key]
-    return plan
-
-
-def _planned(
-    benchmark: str, every: Mapping[Series, tuple[int, ...]], analysis: Analysis
-) -> Iterator[PlannedRow]:
-    """Yield the rows of the table in their order."""
-    # A tool's mean of its own samples beside its value is a second opinion: downloads have it.
-    groups = {
-        series: places
-        for series, places in every.items()
-        if series.statistic in panels.STATISTICS
-        and not (series.statistic == "mean" and series._replace(statistic="value") in every)
-    }
-    metrics = {series.metric: analysis.metric(series.metric) for series in groups}
-    directed = [name for name, metric in metrics.items() if metric.better != Better.NONE]
-    directed.sort(key=lambda name: metrics[name].scale != Scale.RATIO)
-    headlines = (headline.metric for headline in family(benchmark).headlines)
-    order = dict.fromkeys([*headlines, *directed, *metrics])
-    rank = {name: place for place, name in enumerate(order)}
-    common = words.background(benchmark, groups)
-    for series in sorted(groups, key=lambda s: (rank[s.metric], natural(s), s.statistic)):
-        metric = metrics[series.metric]
-        yield PlannedRow(series, words.short(series, common), metric, groups[series], {})
-
-
-def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
-    _, _, metric, indices, _ = planned
-    first, only = table.shape.rows[indices[0]], table.values[indices[0]]
-    if len(indices) == 1 and first.status == Status.OK and only is not None:
-        unit = metric.unit_for((only,))
-        return planned.row(unit), Figures("1", _text(only, first.printed, unit))
-    taken = [(table.values[place], table.shape.rows[place].status) for place in indices]
-    good = [value for value, status in taken if status == Status.OK and value is not None]
-    numbers = [value for value, _ in taken if value is not None]
-    unit = metric.unit_for(numbers)
-    places = unit.places(numbers)
-    values = good or numbers
-    notes = []
-    if len(numbers) > len(good):
-        notes.append(f"{len(numbers) - len(good)} suspect")
-    if len(taken) > len(numbers):
-        notes.append(f"{len(taken) - len(numbers)} failed")
-    middle = median(values) if values else None
-    several = len(values) > 1
-    low, high = (min(values), max(values)) if several else (0.0, 0.0)
-    factor, dots = unit.factor, []
-    if len(taken) > 1 and numbers:
-        drawn = [status == Status.SUSPECT for value, status in taken if value is not None]
-        texts = unit.aligned(numbers, places)
-        dots = [Dot(v / factor, t, s) for v, t, s in zip(numbers, texts, drawn, strict=True)]
-    ends = (middle or 0.0, low, high)
-    value, least, most = unit.aligned(ends, places) if several else ("", "", "")
-    return planned.row(unit), Figures(
-        n=f"{len(values)}",
-        value=value or _text(middle, first.printed if len(taken) == 1 else None, unit),
-        low=least,
-        high=most,
-        spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
-        note=", ".join(notes),
-        dots=tuple(dots),
-        maximum=max(numbers, default=1.0) / factor,
-        middle=None if middle is None else middle / factor,
+def _uses(
+    row: PlannedRow, used: Mapping[Series, Sequence[tuple[str, str]]], analysis: Analysis
+) -> tuple[tuple[str, str], ...]:
+    """Return links to the comparisons of a row; of several series each says which."""
+    mine = [series for series in row.series if series in used]
+    return tuple(
+        (address, f"{analysis.metric(series.metric).title}: {sides}" if len(mine) > 1 else sides)
+        for series in mine
+        for address, sides in used[series]
     )
 
 
-def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
-    if value is None:
-        return "not measured"
-    if printed and printed.split(" ")[-1] in (unit.text, printed):
-        return printed.split(" ")[0]
-    return unit.number(value)
+def _named(rows: Sequence[PlannedRow]) -> tuple[tuple[str, str], ...]:
+    """Return links to the first of these rows, and how many more there are."""
+    named = [(row.ids[0], words.joined(row.title, row.workload)) for row in rows[:_MOST_NAMED]]
+    more = len(rows) - len(named)
+    return (*named, ("", f"{more} more")) if more > 0 else tuple(named)
+
+
+_Details = tuple[tuple[tuple[Detail, ...], ...], tuple[str, ...], tuple[StepOutput, ...]]
+
+
+def _details(  # noqa: PLR0913 - what rows open to
+    analysis: Analysis,
+    run: Run,
+    table: Table,
+    plan: Plan,
+    hue: Hue,
+    excerpts: Mapping[str, str],
+    samples: Sequence[Sample],
+    *,
+    wary: bool,
+) -> _Details:
+    """Return what each row opens to, what its small line shows, and the steps that no row has."""
+    # One repetition shows what was run; the others are in the run's own file.
+    first = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
+    outputs = [run_steps.output(step, excerpts) for step in first]
+    places = iter(run_steps.of_rows(plan, first))
+    seconds = run_samples.by_second(samples) if samples else {}
+    told: set[int] = set()
+    details, by_second = [], []
+    for one in plan.tables:
+        metrics = dict.fromkeys(column.metric.id for column in one.columns)
+        of_table, drawn = [], ""
+        for row in one.rows:
+            steps = []
+            for place in next(places):
+                output = outputs[place]
+                # Of an output that several rows come from, the first has the excerpt.
+                steps.append(output._replace(excerpt="") if place in told else output)
+                told.add(place)
+            reasons = _reasons(run, table, row) if wary else ()
+            found = run_samples.line(row, metrics, seconds, analysis, hue) if seconds else None
+            drawn = drawn or (found[0] if found else "")
+            of_table.append(Detail(reasons, tuple(steps), found[1] if found else None))
+        details.append(tuple(of_table))
+        by_second.append(drawn)
+    rest = [output for place, output in enumerate(outputs) if place not in told]
+    return tuple(details), tuple(by_second), tuple(rest)
+
+
+def _reasons(run: Run, table: Table, row: PlannedRow) -> tuple[str, ...]:
+    """Return why values of a row are doubtful, in sentences; nothing where none is."""
+    workload = row.workload
+    seen = [s.seen for s in run.steps if s.repetition >= 0 and s.workload == workload]
+    found = [*caveats.of_reading(run, workload), *caveats.applying("steps", seen)]
+    if row.suspect:
+        values: dict[str, float] = {}
+        for series, places in table.shape.places(run.benchmark).items():
+            name = BESIDE.get((series.metric, series.statistic), "")
+            if name and series.workload == workload and set(series.params) <= set(row.params):
+                values[name] = next(
+                    (v for at in places if (v := table.values[at]) is not None), 0.0
+                )
+        for series, at in zip(row.series, filter(None, row.columns), strict=True):
+            about, value = dict(series.params), table.values[at[0]]
+            if value is not None:
+                found += caveats.of_figure(
+                    Figure(series.metric, series.statistic, about, value, values, [limits_of(run)])
+                )
+    reasons = [f"{words.upper_first(one.rule.short)}: {one.sentence}" for one in found]
+    if row.suspect and not found:
+        why = family(run.benchmark).suspect or RULES["suspect"].definition
+        reasons.append(f"{row.suspect} suspect: {why}")
+    if row.failed:
+        ended = [
+            f"repetition {step.repetition + 1} ended with code {step.exit_code}"
+            for step in run.steps
+            if step.workload == workload and step.exit_code and step.repetition >= 0
+        ]
+        why = words.enumerate_words(ended) or "the tool did not deliver what was asked for"
+        reasons.append(f"{words.count(row.failed, 'value')} failed: {why}.")
+    return tuple(dict.fromkeys(reasons))
 
 
 def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) -> str:
@@ -342,12 +348,29 @@ def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) ->
     return f"{title}: {words.lower_first(found.title)} {found.text} {found.unit.text}".rstrip()
 
 
-def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str], ...]:
+def _made(run: Run) -> str:
+    """Return the command that makes such a run, as far as the run says it."""
+    if run.provenance == Provenance.COLLECTED:
+        preset = f" --preset {run.preset}" if run.preset else ""
+        often = next((p.value for p in run.parameters if p.name == "repetitions"), "")
+        return words.joined(
+            f"sitegen collect --env {run.environment} --only {run.benchmark}{preset}",
+            f"--repeat {often}" if often.isdecimal() else "",
+            by=" ",
+        )
+    if run.provenance == Provenance.IMPORTED:
+        tool = next((step.name for step in run.steps if step.workload == "import"), "")
+        as_tool = f" --tool {run_steps.quoted(tool)}" if tool else ""
+        return f"sitegen import FILE --env {run.environment}{as_tool}"
+    return ""
+
+
+def _facts(run: Run, role: str, outline: Outline) -> tuple[tuple[str, str, str], ...]:
     tool, took = run.tool, ""
     if run.duration_s is not None:
         took = f"took {words.count(round(run.duration_s), 'second')}"
     dated = "Published" if run.provenance == Provenance.CITED else "When, UTC"
-    often = words.count(repetitions, "repetition")
+    often = words.count(outline.repetitions, "repetition")
     how = f"interleaved, seed {run.seed}" if run.seed is not None else ""
     if run.provenance == Provenance.CITED:
         often, how = "n unknown", "as printed"
@@ -358,58 +381,6 @@ def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str],
         (dated, words.when(run), took),
         ("How often", often, how),
         ("Provenance", run.provenance, preset + ("" if run.complete else ", incomplete")),
-    )
-
-
-def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -> tuple[Chart, ...]:
-    """Return time series of the run: one chart a workload and metric, one line a repetition."""
-    samples_of: dict[Series, dict[int, list[Sample]]] = {}
-    for one in samples:
-        if one.kind == "time":
-            series = Series(run.benchmark, one.workload, one.metric, "value", one.params)
-            samples_of.setdefault(series, {}).setdefault(one.repetition, []).append(one)
-    # Bandwidth over time is I/O operations times block size: one of the two is enough.
-    several = [series for series in samples_of if series.metric != "fio.bandwidth"]
-    charts = []
-    for index, series in enumerate((several or list(samples_of))[:_MAX_CHARTS]):
-        metric = analysis.metric(series.metric)
-        unit = metric.unit_for([s.y for rows in samples_of[series].values() for s in rows])
-        drawn = []
-        for repetition, rows in sorted(samples_of[series].items()):
-            points = tuple(Point(s.x, s.y / unit.factor, unit.number(s.y)) for s in rows)
-            drawn.append((f"rep. {repetition + 1}", hue, points))
-        title = words.title(series)
-        charts.append(
-            LineChart(
-                id=f"time-{index}",
-                title=f"{series.workload}: {title}",
-                subtitle=f"{words.lower_first(metric.title)} · {unit.text} · each second",
-                x_title="seconds",
-                unit=unit.text,
-                lines=panels.lines(drawn),
-                summary=f"{metric.title} over time, {title}",
-                kind="series",
-            )
-        )
-    return tuple(charts)
-
-
-def _output(step: StepRecord, excerpts: Mapping[str, str]) -> StepOutput:
-    shares = dict(step.conditions)
-    parts = [f"{text} {shares[name]:.1%}" for name, text in _SHARES.items() if name in shares]
-    steady = dict(step.values).get("steady")
-    if steady:
-        parts.append("steady" if steady == "true" else "not steady")
-    if "load_before" in shares:
-        parts.append(f"load {shares['load_before']:.2g} before")
-    return StepOutput(
-        name=step.name,
-        repetition="preparation" if step.repetition < 0 else f"repetition {step.repetition + 1}",
-        argv=" ".join(map(_quote, step.argv)),
-        exit_code=step.exit_code,
-        duration=f"{step.duration_s:.1f} s",
-        conditions=", ".join(parts),
-        excerpt=next((excerpts[name] for name in step.raw if name in excerpts), ""),
     )
 
 

@@ -130,7 +130,7 @@ def of_environment(site: Site, page: EnvironmentPage, day: str) -> Shared:
             site, words.joined(name, page.platform.role, by=" · "), sentence, answer, day,
             [_row(table.title, row) for table, row in rows] or [
                 CardRow(f"{family}: {title}", f"{value} {unit}".rstrip(), None)
-                for _, family, title, _, value, unit, _ in page.headlines
+                for _, family, title, _, value, unit, *_ in page.headlines
             ],
         ),
         citation=citation.cite(site, path, f"{name}: {sentence}", day),
@@ -162,7 +162,8 @@ def of_run(site: Site, page: RunPage) -> Shared:
     path, day = f"runs/{page.id}/", page.day if page.day[:1].isdecimal() else ""
     title = f"{page.family} on {page.environment}, run {page.id}"
     bundle = [("tar", f"runs/{page.id}/{page.bundle}")] if page.bundle else []
-    variables = ((row.metric, "") for row in page.rows)
+    columns = (column.metric for table in page.tables for column in table.columns)
+    variables = ((metric.title, metric.unit) for metric in columns)
     return Shared(
         picture=f"cards/{page.benchmark}.png",
         citation=citation.cite(site, path, title, day, digest=page.digest),

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Cell
-from sitegen.analysis.stats import Interval
+from sitegen.analysis.replicates import Level
+from sitegen.analysis.stats import Interval, Summary
 from sitegen.catalogue.families import family, matching_headline
 from sitegen.catalogue.metrics import Metric
 from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
@@ -60,7 +61,7 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
 def title(series: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
     headline = matching_headline(series)
-    if headline and headline.workload and series.benchmark == "fio":
+    if headline and headline.whole:
         return headline.title
     words = params(series.params, skip)
     if not words:
@@ -153,6 +154,16 @@ def number(cell: Cell, unit: DisplayUnit) -> str:
         decimals = round(-math.log10(2 * parsed[1]))
         return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
     return unit.number(value)
+
+
+def counted(summary: Summary) -> str:
+    """Return how many runs and repetitions a value stands on, and what it counts above them."""
+    if not summary.runs:
+        return "n unknown"
+    runs = f"{count(summary.runs, 'run')} of {sum(summary.repetitions)}"
+    if summary.level == Level.RUN:
+        return runs
+    return f"{count(len(summary.values), summary.level)}, {runs}"
 
 
 def between(interval: Interval | None, unit: DisplayUnit) -> str:

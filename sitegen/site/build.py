@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
+    from sitegen.report.changes import Change
     from sitegen.report.claims import ClaimsPage
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sitegen.report.navigation import DataFile
     from sitegen.report.reports import ReportPage
     from sitegen.report.share import Shared
+    from sitegen.report.siblings import Siblings, Use
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -252,11 +254,13 @@ class _Build:
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
-        self.benchmarks: dict[str, tuple[Offered, DataFile]] = {}
+        self.benchmarks: dict[str, tuple[Offered, DataFile, tuple[Change, ...], list[str]]] = {}
         self.shards: list[str] = []
         self.reports: list[ReportPage] = []
         self.claims: ClaimsPage | None = None
         self.definitions: MethodologyPage
+        self.siblings: dict[str, Siblings] = {}
+        self.uses: dict[tuple[str, str], tuple[Use, ...]] = {}
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -283,16 +287,17 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, methodology, overview, share
+        from sitegen.report import changes, costs, methodology, overview, share
 
         analysis, runs, site = self.analysis, self.runs, self.renderer.site
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
-        front = overview.page(analysis, runs, tables)
-        self.front = share.of_overview(site, front, share.newest(runs))
-        self._page("index.html", "overview.html", self.front, page=front)
         for name in names:
             self._benchmark(name, tables[name])
+        front = overview.page(analysis, runs, tables, self.checked)
+        self.front = share.of_overview(site, front, share.newest(runs))
+        found = changes.newest(self._changes())
+        self._page("index.html", "overview.html", self.front, page=front, changes=found)
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -355,23 +360,26 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, compare_page, share
+        from sitegen.report import benchmark, changes, compare_page, history, share
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
-        page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
+        downloads = {form: f"data/{name}.{form}" for form in _FORMS}
         rest = f"{name}/rest.js"
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
-            cached: tuple[Offered, DataFile] = msgspec.convert(
-                self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
+            cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
+                self.old.benchmarks[name],
+                tuple[compare_page.Offered, DataFile, tuple[changes.Change, ...], list[str]],
             )
+            *_, pages = cached
             others = self.elsewhere.of_benchmark(name)
-            kept = [page, rest, *downloads.values(), *compare_page.files(name), *others]
+            kept = [*pages, rest, *downloads.values(), *compare_page.files(name), *others]
             if self.output.keep_files(kept):
-                self.paths += [page, *downloads.values()]
+                self.paths += [*pages, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
+        pages = [f"{name}/index.html"]
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
         day, site = share.newest(runs), self.renderer.site
@@ -381,19 +389,24 @@ class _Build:
         folded, links = self.renderer.rest(content)
         self.output.add(rest, folded)
         self.output.refers(rest, links)
+        past = history.history_of(self.analysis, name, runs, self.superseded)
         self._page(
-            page,
+            pages[0],
             "benchmark.html",
             share.of_benchmark(site, content, day),
             page=content,
             comparisons=comparisons,
             badge=badge,
             rest_address=f"rest.js?v={_short_of(folded)}",
+            history=past,
             commands=commands,
             note=note,
             method=self._method(name),
             publications=self.publications,
         )
+        if past.more:
+            pages.append(f"{name}/history.html")
+            self._page(pages[1], "history.html", page=content, history=past)
         columns = export.columns(self.analysis, runs)
         sizes = dict.fromkeys(_FORMS, 0)
         for form, data in export.encoded(columns, _FORMS):
@@ -403,7 +416,13 @@ class _Build:
         for file, data in files.items():
             self._take(file, data)
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes.items()))
-        self.benchmarks[name] = (offered, rows)
+        self.benchmarks[name] = (offered, rows, past.changes, pages)
+
+    def _changes(self) -> tuple[Change, ...]:
+        """Return what changed in all benchmarks, the newest first."""
+        from sitegen.report.changes import merged
+
+        return merged(one for _, _, told, _ in self.benchmarks.values() for one in told)
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
         """Return what changes when one of these runs does, the note, or what is said of all."""
@@ -422,7 +441,7 @@ class _Build:
 
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
-        listed = tuple(rows for _, rows in self.benchmarks.values())
+        listed = tuple(rows for _, rows, *_ in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
         # Every figure of the report is there, so it is the same set of data.
@@ -485,9 +504,10 @@ class _Build:
         """Render the page on which a reader chooses."""
         from sitegen.report import compare_page
 
-        offered = compare_page.listed(one for one, _ in self.benchmarks.values())
-        most = compare_page.MAX_RUNS
-        self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
+        offered = compare_page.listed(one for one, *_ in self.benchmarks.values())
+        most, ready = compare_page.MAX_RUNS, compare_page.ready(offered)
+        page = ("compare/index.html", "compare.html")
+        self._page(*page, offered=offered, ready=ready, max_runs=most)
 
     def _search(self) -> None:
         """Write what the search box finds."""
@@ -521,6 +541,8 @@ class _Build:
             newest = feeds.newest(self.runs)
             told = zip(newest, run_list.lines(self.analysis, newest), strict=True)
             self._take("feed.xml", feeds.feed(base, self.config.title, told))
+            changes = feeds.changes(base, self.config.title, self._changes())
+            self._take("changes.xml", changes)
 
     def _of_newest(
         self, benchmark: str
@@ -602,12 +624,18 @@ class _Build:
 
         With each, whether its raw output is published.
         """
+        from sitegen.report import siblings
+
+        self.siblings = dict(siblings.of_runs(self.analysis, self.runs))
+        self.uses = siblings.uses(self.analysis)
+        used = {key: _short(f"{each}") for key, each in self.uses.items()}
         fresh = []
         for held, with_raw in self._published():
             run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
             self.page_keys[run_id] = key = _short(
                 f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
-                f"{held.run.remarks}"
+                f"{held.run.remarks}{self.siblings[run_id]}"
+                f"{used.get((held.run.benchmark, held.run.environment))}"
             )
             if self.old.pages.get(run_id) != key or not self.output.keep(run_id):
                 fresh.append((held, with_raw))
@@ -648,6 +676,8 @@ class _Build:
             excerpts=excerpts,
             samples=self._samples(held, files),
             superseded_by=self.superseded.get(run_id, ""),
+            siblings=self.siblings[run_id],
+            uses=self.uses.get((held.run.benchmark, held.run.environment), ()),
         )
         html, links = self.renderer.run_page(page)
         output.add(f"{base}/index.html", html)

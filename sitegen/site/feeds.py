@@ -1,16 +1,17 @@
-"""What other programs read of a site: its sitemap and its feed."""
+"""What other programs read of a site: its sitemap and its feeds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sitegen.report import words
 
 if TYPE_CHECKING:
     from sitegen.model import AnyRun
+    from sitegen.report.changes import Change
     from sitegen.report.run_list import Line
 
 _FEED = 50
@@ -39,26 +40,68 @@ def feed(base: str, title: str, runs: Iterable[tuple[AnyRun, Line]]) -> bytes:
 
     The id of an entry is that of its run for ever, whatever the scheme of the site's address.
     """
-    place = urlsplit(base)
-    authority, root = place.hostname or "localhost", place.path
-    entries = []
-    updated = ""
-    for run, line in runs:
-        address = escape(f"{base}/runs/{run.id}/")
-        name = f"tag:{authority},{run.started_at[:10]}:{root}/runs/{run.id}/"
-        entries.append(
-            f"<entry><id>{escape(name)}</id><title>{escape(_title(line))}</title>"
-            f'<updated>{run.started_at}</updated><link href="{address}"/>'
-            f'<content type="html">{escape(_content(line))}</content></entry>\n'
+    entries = (
+        (
+            f"{_authority(base, run.started_at[:10])}runs/{run.id}/",
+            _title(line),
+            run.started_at,
+            f"{base}/runs/{run.id}/",
+            _content(line),
         )
-        updated = updated or run.started_at
+        for run, line in runs
+    )
+    return _atom(f"{base}/", title, f"{base}/feed.xml", entries, html=True)
+
+
+def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
+    """Return an Atom feed of changes, the newest first, each with its sentence and its facts.
+
+    Their ids are of the run after which they show.
+    """
+    newest = [*found][:_FEED]
+    entries = (
+        (
+            f"{_authority(base, one.day)}changes/{quote(one.key, safe='/+=,.-')}",
+            f"{one.family}: {one.title}",
+            one.at if "T" in one.at else f"{one.day}T00:00:00Z",
+            f"{base}/{one.benchmark}/#history",
+            ". ".join([f"{one.title}{one.text}", *one.facts]) + ".",
+        )
+        for one in newest
+    )
+    return _atom(f"{base}/changes.xml", f"{title}: changes", f"{base}/changes.xml", entries)
+
+
+def _authority(base: str, day: str) -> str:
+    """Return how the ids of entries of a day begin."""
+    place = urlsplit(base)
+    site = f"{quote(place.path.strip('/'))}/" if place.path.strip("/") else ""
+    return f"tag:{place.hostname},{day}:{site}"
+
+
+def _atom(
+    name: str,
+    title: str,
+    address: str,
+    entries: Iterable[tuple[str, str, str, str, str]],
+    *,
+    html: bool = False,
+) -> bytes:
+    """Return a feed of (id, title, time, address, text), the newest first."""
+    form = ' type="html"' if html else ""
+    rows = [tuple(map(escape, entry)) for entry in entries]
+    told = "".join(
+        f"<entry><id>{key}</id><title>{said}</title><updated>{at}</updated>"
+        f'<link href="{place}"/>{f"<content{form}>{text}</content>" if text else ""}</entry>\n'
+        for key, said, at, place, text in rows
+    )
+    updated = rows[0][2] if rows else "2000-01-01T00:00:00Z"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
-        f"<id>{escape(base)}/</id><title>{escape(title)}</title>"
+        f"<id>{escape(name)}</id><title>{escape(title)}</title>"
         f"<author><name>{escape(title)}</name></author>"
-        f"<updated>{updated or '2000-01-01T00:00:00Z'}</updated>"
-        f'<link rel="self" href="{escape(base)}/feed.xml"/>\n'
-        f"{''.join(entries)}</feed>\n"
+        f'<updated>{updated}</updated><link rel="self" href="{escape(address)}"/>\n'
+        f"{told}</feed>\n"
     ).encode()
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen.report.run import RunPage
+from sitegen.report.siblings import Siblings
 
 #: No page holds a control character, and nobody knows this one's word: hostile text is no slot.
 _WORD = secrets.token_hex(8)
@@ -57,7 +58,9 @@ class Layout(Struct, frozen=True):
     def of(cls, page: str, links: list[str]) -> Layout:
         """Return the layout of a rendered page, and of the links on it."""
         parts = _SLOT.split(page)
-        return cls(tuple(parts[::2]), tuple(map(int, parts[1::2])), tuple(links))
+        # What leads to a place on the page itself leaves it nowhere.
+        away = tuple(link for link in links if not link.startswith("#"))
+        return cls(tuple(parts[::2]), tuple(map(int, parts[1::2])), away)
 
     def page(self, values: list[str]) -> str:
         """Return the page with these values."""
@@ -77,20 +80,24 @@ class Layout(Struct, frozen=True):
 
 
 def slotted(page: RunPage, slots: Slots) -> RunPage:
-    """Return a run's page with slots for its values, without its figures and outputs."""
+    """Return a run's page with slots for its values, without what is made beside its template."""
     slot = slots.slot
     return replace(
         page,
         id=slot(page.id),
         short_id=slot(page.short_id),
         headline=slot(page.headline),
-        doubts=tuple([replace(one, sentence=slot(one.sentence)) for one in page.doubts]),
+        doubts=tuple([one._replace(sentence=slot(one.sentence)) for one in page.doubts]),
         facts=tuple([(title, slot(value), slot(about)) for title, value, about in page.facts]),
+        made=slot(page.made),
+        siblings=Siblings(slot(page.siblings.left_out)),
+        tables=(),
+        heads=(),
         figures=(),
+        details=(),
+        charts=(),
         outputs=(),
-        parameters=tuple(
-            [(slot(name), slot(value), meaning) for name, value, meaning in page.parameters]
-        ),
+        parameters=(),
         bundle=slot(page.bundle),
         downloads=tuple(
             [

@@ -23,6 +23,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
+from msgspec.structs import replace
 
 from sitegen.charts import card, plotly, spec, svg
 from sitegen.config import ROLE_WORDS
@@ -32,11 +33,12 @@ from sitegen.report.benchmark import BenchmarkPage
 from sitegen.report.citation import Citation
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
-from sitegen.report.run import Figures, RunPage
+from sitegen.report.run import RunPage
 from sitegen.report.share import Shared
 from sitegen.resources import templates
-from sitegen.site import layout, lists
+from sitegen.site import layout, lists, run_tables
 from sitegen.site.layout import Layout, Slots
+from sitegen.site.run_tables import escaped as _text
 
 #: Rows of a table that is brought when it is opened.
 _MOST_ROWS = 200
@@ -51,6 +53,8 @@ _NOTHING = Shared()
 _FRAME = 190
 _CURRENT = Markup(' aria-current="page"')
 _LINKS = (' href="', ' src="')
+#: Parts of a run's page before those of its tables.
+_BEFORE = 5
 _C0 = bytes({*range(32), 127} - {9, 10, 13})
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _ID = re.compile(r'\bid="([^"]*)"')
@@ -110,7 +114,7 @@ class Renderer:
         """
         self.site = site
         self._navigations: dict[tuple[str, str], Markup] = {}
-        self._layouts: dict[tuple[RunPage, bool], Layout] = {}
+        self._layouts: dict[tuple[RunPage, tuple[bool | str, ...]], Layout] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
             autoescape=True,
@@ -134,7 +138,7 @@ class Renderer:
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             colour_key=_colour_key(),
             cite=cite,
-            run_rows=_run_rows,
+            run_tables=_run_tables,
             run_lines=lists.run_rows,
             machine=_machine,
             signals=_signals,
@@ -208,25 +212,43 @@ class Renderer:
     def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
         """Return a run's page, and the addresses that it refers to.
 
-        The template is rendered once a layout; a page with charts of its own is one by itself.
+        The template is rendered once a layout.
         """
+        ready, addresses = ready_made(page)
         shared = share.of_run(self.site, page)
-        ready = [*cells(page), cite(shared.citation), _record(shared), outputs(page)]
+        ready += [cite(shared.citation), _record(shared)]
         slots = Slots(ready)
-        # Whether there are outputs stands in no slot.
-        form = (layout.slotted(page, slots), bool(ready[-1]))
+        # Whether there is something stands in no slot.
+        there: tuple[bool | str, ...] = (*map(bool, ready), *(one.drawn for one in page.tables))
+        form = (layout.slotted(page, slots), there)
         filled = self._layouts.get(form)
         if filled is None:
-            *figures, cited, linked, commands = map(slots.markup, range(len(ready)))
             place = (f"runs/{form[0].id}/", "../../")
+            *made, cited, linked = map(slots.markup, range(len(ready)))
+            whole = replace(form[0], tables=page.tables)
             rendered = self._text(
-                "run.html", *place, page=form[0], cells=figures, outputs=commands, cited=cited,
-                shared=shared, linked=linked,
-            )  # fmt: skip
-            filled = Layout.of(rendered, links(rendered))
-            if not page.charts:
-                self._layouts[form] = filled
-        return _clean(filled.page(slots.values)), filled.addresses(slots.values)
+                "run.html", *place, page=whole, made=made, cited=cited, shared=shared, linked=linked
+            )
+            filled = self._layouts[form] = Layout.of(rendered, links(rendered))
+        return _clean(filled.page(slots.values)), filled.addresses(slots.values) + addresses
+
+
+def ready_made(page: RunPage) -> tuple[list[str], list[str]]:
+    """Return as markup what of a run's page is made without its template, and its addresses.
+
+    The steps, the charts, the parameters, the neighbours, the session, the tables' heads, and three
+    parts for each row.
+    """
+    charts = "".join([_ridges(one) for one in page.charts])
+    neighbours, session, addresses = run_tables.beside(page)
+    heads = run_tables.heads(page)
+    for head in heads:
+        addresses += _links_of_head(head)
+    parts = [run_tables.steps(page), charts, run_tables.parameters(page.parameters)]
+    parts += [neighbours, session, *heads]
+    for row in run_tables.of_rows(page):
+        parts += row
+    return parts, addresses
 
 
 def cite(citation: Citation | None) -> Markup:
@@ -234,7 +256,7 @@ def cite(citation: Citation | None) -> Markup:
     if citation is None:
         return Markup()
     line, bibtex = (f'<pre class="copy" data-copy>{html.escape(part)}</pre>' for part in citation)
-    folded = f'<details class="cite"><summary>Cite as</summary>\n{line}\n{bibtex}</details>'
+    folded = f'<details class="flow"><summary>Cite as</summary>\n{line}\n{bibtex}</details>'
     return Markup(folded)  # noqa: S704 - each part is escaped
 
 
@@ -342,6 +364,11 @@ def links(page: str) -> list[str]:
     return [html.unescape(target) if "&" in target else target for target in targets]
 
 
+@lru_cache(maxsize=4096)
+def _links_of_head(head: str) -> list[str]:
+    return links(head)
+
+
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
     return {html.unescape(name) for name in _ID.findall(page)}
@@ -355,37 +382,35 @@ def _colour_key() -> Markup:
     return Markup(f'<ul class="key links" aria-label="Colours">{"".join(signs)}</ul>')  # noqa: S704 - our own words
 
 
+def _caption(chart: spec.Chart | spec.RidgeChart) -> str:
+    """Return how the figure of a chart begins: its id, its caption and the link to itself."""
+    name = escape(chart.id)
+    here = f'<a class="here" href="#c-{name}" aria-label="Link to this chart">¶</a>'
+    return (
+        f'<figure class="chart" id="c-{name}"><figcaption><b>{escape(chart.title)}</b> {here}'
+        f"<span>{escape(chart.subtitle)}</span></figcaption>"
+    )
+
+
 def _chart(chart: spec.Chart) -> Markup:
     figure = orjson.dumps(plotly.figure(chart)).decode().replace("<", "\\u003c")
     return Markup(  # noqa: S704 - each part is escaped
-        f'<figure class="chart" id="c-{escape(chart.id)}"><figcaption><b>{escape(chart.title)}</b>'
-        f"<span>{escape(chart.subtitle)}</span></figcaption>"
+        f"{_caption(chart)}"
         f'<div class="plot">{svg.chart(chart)}</div>'
         f'<script type="application/json" class="spec">{figure}</script></figure>'
     )
 
 
-@lru_cache(maxsize=65536)
-def _text(value: str) -> str:
-    return html.escape(value)
+def _ridges(chart: spec.RidgeChart) -> str:
+    return f"{_caption(chart)}{svg.ridges(chart)}</figure>"
 
 
-def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
-    """Return the body of a run's result table, one row a series; ``figures`` are its `cells`."""
-    out: list[str] = []
-    add = out.append
-    last = ""
-    for row, figure in zip(page.rows, figures, strict=True):
-        if row.metric_id != last:
-            last = row.metric_id
-            add(
-                f'<tr class="g"><th colspan="{7 if page.repeated else 3}" scope="rowgroup">'
-                f'<a href="{root}methodology/index.html#{_text(row.metric_id)}">'
-                f"{_text(row.metric)}</a> <small>{row.arrow}</small></th></tr>"
-            )
-        unit = f"<small>{_text(row.unit)}</small>"
-        add(f'<tr><th scope="row">{_text(row.title)} {unit}</th>{figure}</tr>')
-    return Markup("".join(out))  # noqa: S704 - each part is escaped
+def _run_tables(page: RunPage, made: Sequence[str], root: str) -> Markup:
+    """Return a run's tables; ``made`` are the parts of `ready_made`."""
+    many = len(page.tables)
+    heads, rows = made[_BEFORE : _BEFORE + many], made[_BEFORE + many :]
+    slots = list(zip(rows[::3], rows[1::3], rows[2::3], strict=True))
+    return Markup(run_tables.tables(page, heads, slots, root))  # noqa: S704 - each part is escaped
 
 
 @lru_cache(maxsize=512)
@@ -429,43 +454,4 @@ def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown],
         f'<table class="fit"><thead><tr><th scope="col">{first}</th><th scope="col">{second}</th>'
         f'<th scope="col" class="{last}">{third}</th></tr></thead>\n<tbody>{body}</tbody>'
         "</table></div>"
-    )
-
-
-def outputs(page: RunPage) -> Markup:
-    """Return each executed command, folded, with what it printed."""
-    parts = []
-    for output in page.outputs:
-        failed = (
-            f' <span class="m">ended with code {output.exit_code}</span>'
-            if output.exit_code
-            else ""
-        )
-        meanwhile = f" · meanwhile: {html.escape(output.conditions)}" if output.conditions else ""
-        excerpt = f"<pre>{html.escape(output.excerpt)}</pre>" if output.excerpt else ""
-        parts.append(
-            f"<details><summary>{_text(output.name)}, {output.repetition}{failed}</summary>\n"
-            f'<pre class="copy">{html.escape(output.argv)}</pre>\n'
-            f'<p class="note">{output.duration}{meanwhile}</p>{excerpt}</details>\n'
-        )
-    return Markup("".join(parts))  # noqa: S704 - each part is escaped
-
-
-def cells(page: RunPage) -> list[str]:
-    """Return as markup the cells of each row of a run's result table that hold its figures."""
-    return [_cells(figures, page) for figures in page.figures]
-
-
-def _cells(figures: Figures, page: RunPage) -> str:
-    note = f'<span class="m">{_text(figures.note)}</span>' if figures.note else ""
-    value = f'<td class="n"><b>{_text(figures.value)}</b></td>'
-    if not page.repeated:
-        return f"{value}<td>{note}</td>"
-    strip = ""
-    if figures.dots:
-        strip = svg.dot_strip(figures.dots, page.hue, figures.maximum, median=figures.middle)  # type: ignore[arg-type]
-    return (
-        f'<td class="opt">{strip}</td><td class="n">{figures.n}</td>{value}'
-        f'<td class="n">{figures.low}</td><td class="n">{figures.high}</td>'
-        f'<td class="n">{figures.spread}{" " if figures.note else ""}{note}</td>'
     )

@@ -1,5 +1,5 @@
 // Any two to five environments or runs, chosen here; the address keeps the choice.
-// It comes after site.js (make, all, load, state, addCopyButton), compare.js and compare-parts.js.
+// It comes after site.js (make, all, load, state, addCopyButton), live.js and the other compare-*.js.
 "use strict";
 
 // The choice, in the address
@@ -18,13 +18,14 @@ const read = () => {
     sel: [...new Set((now.get("sel") || "").split(",").filter(Boolean))],
     norm: now.get("norm") || "baseline",
     m: now.get("m") || "",
+    model: now.get("model") || "",
   };
 };
 
 const write = (change) => {
-  const { b, sel, norm, m } = { ...read(), ...change };
-  const pairs = Object.entries({ b: [b], sel, norm: [norm], m: [m] }).filter(([, values]) => values.join(""));
-  history.replaceState(null, "", `#${pairs.map(([name, values]) => `${name}=${values.map(encodeURIComponent).join(",")}`).join("&")}`);
+  const { b, sel, norm, m, model } = { ...read(), ...change };
+  const pairs = Object.entries({ b: [b], sel, norm: [norm], m: [m], model: [model] }).filter(([, values]) => values.join(""));
+  history.pushState(null, "", `#${pairs.map(([name, values]) => `${name}=${values.map(encodeURIComponent).join(",")}`).join("&")}`);
   show();
 };
 
@@ -38,9 +39,9 @@ const fetched = async (file) => {
 };
 
 const seriesOf = (data) => {
-  const metrics = data.metrics.map(([id, title, better, divided, arrow]) => ({ id, title, better, divided, arrow }));
-  return data.series.map(([at, title, statistic, unit, factor, headline, proof], place) =>
-    ({ place, metric: metrics[at], title, statistic, unit, factor, headline, proof }));
+  const metrics = data.metrics.map(([id, title, better, divided, arrow, paces]) => ({ id, title, better, divided, arrow, paces }));
+  return data.series.map(([at, title, statistic, unit, factor, headline, proof, model], place) =>
+    ({ place, metric: metrics[at], title, statistic, unit, factor, headline, proof, model: data.models[model] || "" }));
 };
 
 // The page
@@ -80,14 +81,25 @@ const show = async () => {
     complaints.push(`${want.norm} is no way to show them`);
     want.norm = "baseline";
   }
-  const series = data ? seriesOf(data) : [];
+  let series = data ? seriesOf(data) : [];
   const metrics = [...new Set(series.map((one) => one.metric))];
+  // Nothing is offered that none of the chosen measured.
+  const measured = series.filter((one) => !sides.length || sides.some(({ cells }) => cells[one.place]));
+  const models = [...new Set(measured.map((one) => one.model).filter(Boolean))];
   if (data && want.m && want.m !== "all" && !metrics.some(({ id }) => id === want.m)) {
     complaints.push(`no metric here is called ${want.m}`);
     want.m = "";
   }
-  controls(want, data, metrics, sides);
+  if (data && want.model && !models.includes(want.model)) {
+    complaints.push(`no series here is of the model ${want.model}`);
+    want.model = "";
+  }
+  if (want.model) series = series.filter((one) => one.model === want.model);
+  controls(want, data, metrics.filter((one) => one.id === want.m || measured.some(({ metric: own }) => own === one)), models, sides);
   results(want, data, series, sides, complaints);
+  const ready = document.querySelector(".presets");
+  if (ready && page.dataset.choosing === "all") ready.open = false;
+  delete page.dataset.choosing; // all of it stands in its place
 };
 
 // Controls: made once, so that the focus stays; their contents follow the choice.
@@ -107,13 +119,15 @@ const which = field("Benchmark", "which");
 const adding = field("Environment or run", "adding");
 const metric = field("Metric", "metric");
 const form = field("Shown", "form");
+const model = field("Model", "model");
 const chips = make("ul", { className: "chosen", tabIndex: -1, ariaLabel: "Chosen" });
 const add = action("Add", { name: "the environment or run" }, () => adding.select.value && write({ sel: [...read().sel, adding.select.value] }));
-which.select.onchange = () => write({ b: which.select.value, sel: [], m: "" });
+which.select.onchange = () => write({ b: which.select.value, sel: [], m: "", model: "" });
+model.select.onchange = () => write({ model: model.select.value });
 metric.select.onchange = () => write({ m: metric.select.value });
 form.select.onchange = () => write({ norm: form.select.value });
 
-const controls = (want, data, metrics, sides) => {
+const controls = (want, data, metrics, models, sides) => {
   const free = (id) => !sides.some((side) => side.id === id);
   const keep = (ids) => {
     chips.focus(); // the button that was pressed goes away
@@ -121,6 +135,8 @@ const controls = (want, data, metrics, sides) => {
   };
   fill(which.select, want.b, [option("", "choose one"), ...[...offers].map(([id, { title }]) => option(id, title))]);
   fill(metric.select, want.m, [option("", "headline series"), option("all", "all"), ...metrics.map(({ id, title }) => option(id, title))]);
+  fill(model.select, want.model, [option("", "all"), ...models.map((name) => option(name))]);
+  model.box.hidden = models.length < 2;
   fill(form.select, want.norm, [option("baseline", "against the first"), option("absolute", "as measured")]);
   const groups = data ? [["Environments", data.sides.map(({ id, name }) => [id, name])], ["Runs, newest first", data.runs.map(([id, , name, about]) => [id, `${name}, ${about}`])]] : [];
   fill(adding.select, "", groups.map(([title, found]) => make("optgroup", { label: title }, ...found.filter(([id]) => free(id)).map(([id, name]) => option(id, name)))));
@@ -133,48 +149,7 @@ const controls = (want, data, metrics, sides) => {
   }));
 };
 
-const named = (side) => make("span", {}, make("span", { className: `sw c-${side.hue}` }), make("a", { href: `../${side.page}/index.html`, textContent: side.name }));
-
 // Results
-
-const valueCell = (side, one) => {
-  const cell = side.cells[one.place];
-  const node = make("td", { className: "n" });
-  node.dataset.name = side.name;
-  if (!cell) {
-    node.append(make("span", { className: "qq", title: "not measured", textContent: "·" }));
-    return node;
-  }
-  const runs = `${many(cell.runs, "run")} of ${cell.repetitions}`;
-  const counted = cell.level === "run" ? runs : `${many(cell.count, cell.level)}, ${runs}`;
-  const n = cell.runs ? counted : cell.value === null ? "" : "n unknown";
-  const [low, high] = [cell.low, cell.high].map((end) => end === null ? "" : significant(end / one.factor));
-  const ends = low === high ? "" : `${low} to ${high} · `;
-  const doubt = cell.doubts[0];
-  node.append(make("span", { className: doubt ? "qq" : "", textContent: valueOf(cell, one) }), ...small(ends + n));
-  if (doubt) node.append(make("span", { className: "m", textContent: rules[doubt][0] }));
-  return node;
-};
-
-const costCell = (side, base, one, found, common) => {
-  if (!found) return valueCell(side, one);
-  const { factor, interval, word, reason, doubts, detail } = found;
-  const node = make("td", { className: "n" });
-  node.dataset.name = side.name;
-  const doubt = reason || doubts.length;
-  const { better } = one.metric;
-  if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: effectOf(factor, interval, better) }));
-  if (interval) node.append(...small(spanOf(interval, better)));
-  if (doubt) node.append(make("span", { className: "m", textContent: word }), ...small(reason === common ? "" : reason));
-  else if (word) node.append(make("div", {}, word));
-  node.append(...small(detail));
-  return node;
-};
-
-const seriesHead = ({ title, statistic, unit, metric: { title: name, arrow } }) => make("th", { scope: "row" }, title,
-  ...small([`${name},`, statistic, unit, arrow].filter(Boolean).join(" ")));
-
-let rules = {};
 
 const results = (want, data, series, sides, complaints) => {
   rules = data?.rules || {};
@@ -191,6 +166,8 @@ const results = (want, data, series, sides, complaints) => {
   else if (sides.length < 2) told.push(sides.length ? `${base.name} is the baseline: add another side.` : "Add two sides.");
   if (fallen && others.length) told.push("No headline series is among what they share: every series is listed, and none gets a word.");
   say(told, complaints, others.length);
+  const names = others.map(({ name }) => name);
+  document.title = names.length ? `${[names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ")} against ${base.name}: ${data.title}` : untitled;
   const parts = [];
   if (base && shown.length) {
     const relative = want.norm !== "absolute" && others.length > 0;
@@ -200,9 +177,9 @@ const results = (want, data, series, sides, complaints) => {
     }));
     const rows = shown.map((one) => make("tr", {}, seriesHead(one), valueCell(base, one),
       ...others.map((side) => relative ? costCell(side, base, one, pairs.get(side).get(one), commons.get(side)) : valueCell(side, one))));
-    const head = ["Series", base.name, ...others.map(({ name }) => relative ? `${name}, overhead %` : name)];
+    const head = ["Series", base.name, ...others.map(({ name }) => relative ? `${name}, cost` : name)];
     parts.push(sectionOf("figures", "Figures", relative ? "positive is worse · times: E/B − 1, rates: 1 − E/B · interval at 95 %" : "means of run values, with their intervals",
-      charts(shown, sides, relative, pairs, rules), tableOf("figures", "costs", head, rows),
+      charts(shown, sides, relative, pairs, data.look), tableOf("figures", "costs", head, rows),
       ...data.background.length ? [make("p", { className: "note" }, `Left out of the titles, because all of a workload shares it: ${data.background.join("; ")}.`)] : []));
   }
   if (others.length) parts.push(differences(sides));
@@ -212,6 +189,7 @@ const results = (want, data, series, sides, complaints) => {
     addCopyButton(address);
   }
   output.replaceChildren(...parts);
+  liveCharts.add([...output.querySelectorAll("figure.chart")]);
 };
 
 const say = (told, complaints, compares) => {
@@ -223,9 +201,10 @@ const say = (told, complaints, compares) => {
   document.getElementById("said").replaceChildren(...nodes);
 };
 let title = "";
+const untitled = document.title;
 
 const output = make("div");
 place.append(sectionOf("choose", "Choose", `two to ${MOST}; the first is the baseline`,
-  make("div", { className: "choose" }, which.box, adding.box, add, metric.box, form.box), chips), output);
-addEventListener("hashchange", show);
+  make("div", { className: "choose" }, which.box, adding.box, add, metric.box, model.box, form.box), chips), output);
+addEventListener("popstate", show); // back, forward, and every link into this page
 show();

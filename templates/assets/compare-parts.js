@@ -1,5 +1,5 @@
-// Parts of the compare page: its sections and tables, sentences, what differs, charts. Between
-// compare.js, whose numbers they show, and compare-page.js.
+// Parts of the compare page: its sections and tables, sentences, what differs. Between compare.js,
+// whose numbers they show, and compare-page.js.
 "use strict";
 
 const small = (text) => text ? [make("small", {}, text)] : [];
@@ -29,7 +29,10 @@ const sentence = (side, base, found) => {
   }
   const clean = pairs.filter(([, { doubts, reason }]) => !doubts.length && !reason);
   const [worst, pair] = clean.sort(([, a], [, b]) => b.factor - a.factor)[0] || [];
-  const most = worst ? `; overhead at most ${percent(share(pair.factor, worst.metric.better))} % (${worst.title})` : "";
+  // The worst of all, in words that a gain does not turn into a negative loss.
+  const effect = worst && effectOf(pair.factor, null, worst.metric).replace("\u2212", "");
+  const most = !worst ? "" : pair.factor < 1 ? `; better by at least ${effect} (${worst.title})`
+    : `; cost at most ${effect} (${worst.title})`;
   return `${start}${[...counts].map(([word, n]) => `${word} (${n})`).join(", ")}${most}.`;
 };
 
@@ -47,77 +50,50 @@ const differences = (sides) => {
     rows.length ? tableOf("what differs", "differ", ["Setting or fact", ...sides.map(({ name }) => name)], rows) : make("p", {}, "They differ in nothing that was recorded of both."));
 };
 
-// Charts: one a metric, drawn as the other pages draw theirs.
+// Cells of the table of figures
 
-const shape = (tag, attributes, ...children) => {
-  const node = document.createElementNS(document.querySelector("svg").namespaceURI, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
+let rules = {}; // those of the benchmark that is shown
+
+const named = (side) => make("span", {}, make("span", { className: `sw c-${side.hue}` }), make("a", { href: `../${side.page}/index.html`, textContent: side.name }));
+
+// What a value stands on: its interval, and how many runs.
+const endsAndN = (cell, one) => {
+  const runs = `${many(cell.runs, "run")} of ${cell.repetitions}`;
+  const counted = cell.level === "run" ? runs : `${many(cell.count, cell.level)}, ${runs}`;
+  const n = cell.runs ? counted : cell.value === null ? "" : "n unknown";
+  const [low, high] = [cell.low, cell.high].map((end) => end === null ? "" : significant(end / one.factor));
+  const ends = low === high ? "" : `${low} to ${high}`;
+  return [ends, n].filter(Boolean).join(" · ");
+};
+
+const valueCell = (side, one) => {
+  const cell = side.cells[one.place];
+  const node = make("td", { className: "n" });
+  node.dataset.name = side.name;
+  if (!cell) {
+    node.append(make("span", { className: "qq", title: "not measured", textContent: "·" }));
+    return node;
+  }
+  const doubt = cell.doubts[0];
+  node.append(make("span", { className: doubt ? "qq" : "", textContent: valueOf(cell, one) }), ...small(endsAndN(cell, one)));
+  if (doubt) node.append(make("span", { className: "m", textContent: rules[doubt][0] }));
   return node;
 };
 
-const charts = (shown, sides, relative, pairs, rules) => {
-  const groups = new Map();
-  for (const one of shown) groups.set(one.metric, [...groups.get(one.metric) || [], one]);
-  const panels = [...groups].slice(0, 6).map(([{ title, arrow, better }, members]) => {
-    const marks = members.slice(0, 8).flatMap((one) => marksOf(one, sides, relative, pairs, rules));
-    if (!marks.length) return "";
-    const direction = arrow && `${arrow} ${better > 0 ? "higher" : "lower"} is better`;
-    const left = members.length > 8 && `8 of ${members.length} series`;
-    const about = [relative ? "cost factor, above 1 is worse" : direction, left].filter(Boolean).join(" · ");
-    return make("figure", {}, make("figcaption", {}, make("b", {}, title), make("span", {}, about)), panel(marks, relative, title));
-  });
-  const note = groups.size > 6 ? [make("p", { className: "note" }, `Drawn: 6 of ${groups.size} metrics; the table has them all.`)] : [];
-  return make("div", {}, make("div", { className: "panels" }, ...panels), ...note);
+const costCell = (side, base, one, found, common) => {
+  if (!found) return valueCell(side, one);
+  const { factor, interval, word, reason, doubts, detail } = found;
+  const node = make("td", { className: "n" });
+  node.dataset.name = side.name;
+  const doubt = reason || doubts.length;
+  if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: effectOf(factor, interval, one.metric) }));
+  if (interval) node.append(...small(spanOf(factor, interval, one.metric.better)));
+  node.append(...small(`${valueOf(side.cells[one.place], one)} ${one.unit}`.trim()));
+  if (doubt) node.append(make("span", { className: "m", textContent: word }), ...small(reason === common ? "" : reason));
+  else if (word) node.append(make("div", {}, word));
+  node.append(...small(detail));
+  return node;
 };
 
-const marksOf = (one, sides, relative, pairs, rules) => sides.flatMap((side) => {
-  const cell = side.cells[one.place];
-  const pair = pairs.get(side)?.get(one);
-  const doubt = pair?.reason ? pair.word : rules[(pair?.doubts || cell?.doubts || [])[0]]?.[0];
-  // A run's name begins as its environment's does: where it does not fit, its id tells it apart.
-  const label = side.name.length > 18 && side.id !== side.environment ? `run ${side.id.slice(-8)}` : side.name;
-  const rest = { group: one.title, label, hue: side.hue, doubt };
-  if (relative) {
-    return pair?.factor ? [{ ...rest, value: pair.factor, low: pair.interval?.low, high: pair.interval?.high, text: `${significant(pair.factor)}×` }] : [];
-  }
-  const scaled = (value) => value === null ? undefined : value / one.factor;
-  return cell && cell.value !== null ? [{ ...rest, value: cell.value / one.factor, low: scaled(cell.low), high: scaled(cell.high), text: `${valueOf(cell, one)} ${one.unit}` }] : [];
-});
-
-const panel = (marks, relative, name) => {
-  const [left, right] = [124, 262];
-  const ends = marks.flatMap(({ value, low, high }) => [value, low, high]).filter((end) => end > 0 && end < 1e300);
-  const [least, most] = relative ? [Math.min(0.9, ...ends), Math.max(1.1, ...ends)] : [0, Math.max(...ends, 1e-300)];
-  const to = relative ? Math.log : (v) => v;
-  const x = (value) => left + Math.min(Math.max((to(value) - to(least)) / (to(most) - to(least)), 0), 1) * (right - left);
-  const nodes = [];
-  const zero = x(relative ? 1 : 0);
-  let y = relative ? 20 : 0;
-  let group;
-  const axis = [];
-  for (const { group: own, label, hue, value, low, high, text, doubt } of marks) {
-    if (own !== group) {
-      group = own;
-      y += 18;
-      nodes.push(shape("text", { class: "k", y: y - 4 }, clipped(own, 54)));
-    }
-    const node = shape("g", {}, shape("title", {}, `${own}, ${label}: ${text}${doubt ? `, ${doubt}` : ""}`), shape("text", { class: "e", x: left - 8, y: y + 11 }, clipped(label, 18)));
-    let after = x(value);
-    if (relative) node.append(shape("circle", { class: doubt ? `ho c-${hue}` : `c-${hue}`, cx: after, cy: y + 7, r: 4.5 }));
-    else node.append(shape("rect", { ...doubt ? { class: "hatch", fill: `url(#p-${hue})` } : { class: `bar c-${hue}` }, x: left, y, width: Math.max(after - left, 0), height: 14 }));
-    if (low !== undefined && low !== null && x(high) - x(low) > (relative ? 10 : 3)) {
-      node.append(shape("path", { class: `w c-${hue}`, d: `M${x(low)} ${y + 7}H${x(high)}M${x(low)} ${y + 4}v6M${x(high)} ${y + 4}v6` }));
-      after = x(high);
-    }
-    node.append(shape("text", { x: after + 8, y: y + 11, ...doubt ? { class: "k" } : {} }, text));
-    nodes.push(node);
-    axis.push(shape("path", { class: "ax", d: `M${zero} ${y - 2}v20` }));
-    y += 20;
-  }
-  const label = `${name}: ${marks.map(({ group: own, label: side, text }) => `${own}, ${side}: ${text}`).slice(0, 12).join("; ")}`;
-  if (relative) axis.push(shape("text", { class: "y mid", x: zero, y: 12 }, "1×"));
-  return shape("svg", { class: "ch", viewBox: `0 0 352 ${y + 4}`, width: 352, height: y + 4, role: "img", "aria-label": label }, ...axis, ...nodes);
-};
-
-const clipped = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+const seriesHead = ({ title, statistic, unit, metric: { title: name, arrow } }) => make("th", { scope: "row" }, title,
+  ...small([`${name},`, statistic, unit, arrow].filter(Boolean).join(" ")));

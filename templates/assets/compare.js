@@ -60,7 +60,7 @@ const rangeOf = (first, second) => {
   return { low: first.low / second.high, high: first.high / second.low, kind };
 };
 
-// What stands beside a word of single runs, as costs.py has it
+// What stands beside a word of single runs, as effects.py has it
 const beside = (interval) => {
   if (interval?.kind !== "rounding") return "these two runs only";
   return interval.low <= 1 && interval.high >= 1 ? "within rounding" : "interval: rounding of its digits";
@@ -113,8 +113,16 @@ const digitsOf = ([low, high]) => [1, 2, 3].find((digits) => percent(low, digits
 
 const endsOf = ({ low, high }, better) => [share(low, better), share(high, better)].sort((a, b) => a - b);
 
-// An overhead, with the decimals that keep it inside the ends as printed
-const effectOf = (factor, interval, better) => {
+// From twofold on an effect is a factor, as effects.py has it
+const asFactor = (factor) => !(factor > 0.5 && factor < 2);
+
+// An effect; a percentage has the decimals that keep it inside the ends as printed
+const effectOf = (factor, interval, { better, paces }) => {
+  if (asFactor(factor)) return `${significant(Math.max(factor, 1 / factor), 2)}× ${paces[factor >= 1 ? 0 : 1]}`;
+  return `${shareOf(factor, interval, better)}\u00a0%`;
+};
+
+const shareOf = (factor, interval, better) => {
   const part = share(factor, better);
   if (!interval) return percent(part);
   const ends = endsOf(interval, better);
@@ -124,9 +132,11 @@ const effectOf = (factor, interval, better) => {
   return percent(part, [1, 2, 3].find((places) => places >= digits || inside(places)) || digits);
 };
 
-const spanOf = (interval, better) => {
-  const ends = endsOf(interval, better);
-  return [...new Set(ends.map((end) => percent(end, digitsOf(ends))))].join(" to ");
+const spanOf = (factor, { low, high }, better) => {
+  const joined = (ends, unit) => [...new Set(ends)].join(" to ") + unit;
+  if (asFactor(factor)) return joined((factor < 1 ? [1 / high, 1 / low] : [low, high]).map((end) => significant(end)), "×");
+  const ends = endsOf({ low, high }, better);
+  return joined(ends.map((end) => percent(end, digitsOf(ends))), "\u00a0%");
 };
 
 const valueOf = (cell, { factor }) => cell.value === null ? "not measured" : cell.text || significant(cell.value / factor);

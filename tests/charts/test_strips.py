@@ -1,4 +1,4 @@
-"""The strips of tables: cost factors on a shared axis, repetitions from zero."""
+"""The drawings of tables: cost factors on a shared axis, small lines from zero, distributions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitegen.charts import svg
-from sitegen.charts.layout import text_width
-from sitegen.charts.spec import Dot, FactorAxis, FactorMark, FactorPoint
+from sitegen.charts.layout import log_axis, text_width
+from sitegen.charts.spec import (
+    FactorAxis,
+    FactorMark,
+    FactorPoint,
+    Line,
+    Point,
+    Ridge,
+    RidgeChart,
+)
 from tests.charts.examples import HOSTILE, HUES
 from tests.charts.markup import check_markup
 
@@ -129,21 +137,56 @@ def test_marks_that_would_meet_stand_under_one_another() -> None:
 
 
 def test_axis_labels_follow_its_width() -> None:
-    small = WIDE._replace(width=152)
+    small = WIDE._replace(low=0.3, high=15.0, width=152)
     root = check_markup(svg.factor_axis(small))
     places = [float(node.get("x", "nan")) for node in root.iter("text")]
     assert places == pytest.approx([_place(small, tick) for tick in small.ticks], abs=0.06)
 
 
-def test_dots_stand_from_zero_with_a_tick_at_their_median() -> None:
-    dots = [Dot(value, str(value), suspect=value == 50) for value in (50, 100, 90, 95)]
-    root = check_markup(svg.dot_strip(dots, "vm", 100.0, median=92.5))
-    circles = list(root.iter("circle"))
-    assert [float(c.get("cx", "nan")) for c in circles] == [137.0, 274.0, 246.6, 260.3]
-    assert [c.get("class") for c in circles] == ["dt", "c-vm", "c-vm", "c-vm"]
-    tick = next(node for node in root if node.get("class") == "md")
-    assert tick.get("d") == f"M{274 * 0.925:.1f} 1V17"
+def test_a_small_line_stands_from_zero_over_its_whole_width() -> None:
+    points = tuple(Point(float(x), y, "") for x, y in ((2, 50.0), (4, 100.0), (7, 0.0)))
+    root = check_markup(svg.sparkline(Line("kIOPS by the second", "vm", points)))
+    line = next(node for node in root if "ln" in node.get("class", ""))
+    assert line.get("d") == "M0 11.0L48 1.0L120 21.0"
+    assert root.get("aria-label") == "kIOPS by the second"
 
 
-def test_dots_of_hostile_text_make_whole_markup() -> None:
-    check_markup(svg.dot_strip([Dot(1.0, HOSTILE)], "vm", 0.0, median=1.0))
+@pytest.mark.parametrize("ys", [(0.0, 0.0), (math.inf, 1.0)])
+def test_a_small_line_without_an_extent_is_not_drawn(ys: tuple[float, ...]) -> None:
+    points = tuple(Point(float(x), y, "") for x, y in enumerate(ys))
+    assert svg.sparkline(Line("", "vm", points)) == ""
+
+
+def test_a_long_small_line_keeps_its_extremes() -> None:
+    points = tuple(Point(float(x), 1.0 + 9 * (x == 5000), "") for x in range(10_000))
+    root = check_markup(svg.sparkline(Line(HOSTILE, "vm", points)))
+    drawn = next(node for node in root if "ln" in node.get("class", "")).get("d", "")
+    assert drawn.count("L") < 500
+    assert "60 1.0" in drawn
+
+
+def test_ridges_have_their_medians_on_one_axis_and_no_text_leaves_the_chart() -> None:
+    ticks = ((1.0, "1 ms"), (10.0, "10 ms"), (100.0, "100 ms"))
+    rows = (
+        Ridge(HOSTILE, "vm", (0.0, 1.0, 0.5), 10.0, "10.0 ms"),
+        Ridge("slow", "vm", (0.0, 0.0, 1.0), 100.0, "100 ms"),
+    )
+    chart = RidgeChart("d", "Latency", "", 2.0, 90.0, ticks, rows, f"Latency {HOSTILE}")
+    root = check_markup(svg.ridges(chart))
+    marks = [node.get("d", "").split()[0] for node in root if node.get("class") == "md"]
+    assert marks == ["M176.0", "M352.0"]
+    texts = ["".join(node.itertext()) for node in root.iter("text")]
+    assert texts[1::2][:2] == ["10.0 ms", "100 ms"]
+    assert texts[-3:] == ["1 ms", "10 ms", "100 ms"]
+    for node in root.iter("text"):
+        width, at = text_width("".join(node.itertext())), float(node.get("x", "0"))
+        start = {"mid": at - width / 2, "e k": at - width}.get(node.get("class", ""), at)
+        assert start >= -0.1
+        assert start + width <= 352.1
+
+
+@pytest.mark.parametrize("extent", [(1.0, 1.0), (0.9, 1.1), (1e-6, 1e3), (130.0, 190.0)])
+def test_a_log_axis_has_three_ticks_at_the_least(extent: tuple[float, float]) -> None:
+    axis = log_axis(*extent, (0.0, 352.0))
+    assert len(axis.ticks) >= 3
+    assert axis.low <= extent[0] <= extent[1] <= axis.high

@@ -7,9 +7,8 @@ from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
-from sitegen.model import Measurement, Run, Sample, Status, params, run_id
+from sitegen.model import Measurement, Run
 from sitegen.report import benchmark, costs, methodology, overview, run, words
 from tests import site_checks as check
 
@@ -119,58 +118,6 @@ def test_a_cited_pair_gets_no_verdict(analysis: Analysis) -> None:
     assert "rounding" in row.detail
 
 
-# Run pages
-
-
-def test_a_row_of_a_run_has_its_repetitions_median_and_range(analysis: Analysis) -> None:
-    one = check.storage_run(0)
-    page = run.page(analysis, one, digest="")
-    assert [row.title for row in page.rows] == [
-        "Random read, 4 KiB", "Random write, 4 KiB", "Sequential read, 1 MiB",
-    ]  # fmt: skip
-    reads = page.figures[0]
-    assert (reads.n, reads.value, reads.low, reads.high) == ("3", "250", "249", "251")
-    assert [dot.text for dot in reads.dots] == ["250", "251", "249"]
-    assert reads.spread == "0.80"
-
-
-def test_failed_and_suspect_repetitions_are_counted_and_not_averaged(analysis: Analysis) -> None:
-    one = check.storage_run(0)
-    where = one.measurements[0].params
-    odd = check.with_rows(
-        one,
-        Measurement("read_iops", "fio.iops", "value", "1/s", 100.0, where, 0),
-        Measurement("read_iops", "fio.iops", "value", "1/s", 900.0, where, 1, Status.SUSPECT),
-        Measurement("read_iops", "fio.iops", "value", "1/s", None, where, 2, Status.FAILED),
-    )
-    page = run.page(analysis, odd, digest="")
-    [figures] = page.figures
-    assert (figures.n, figures.value) == ("1", "100")
-    assert figures.note == "1 suspect, 1 failed"
-    assert [dot.suspect for dot in figures.dots] == [False, True]
-
-
-def test_what_was_not_measured_says_so(analysis: Analysis) -> None:
-    nothing = Measurement("w", "fio.iops", "value", "1/s", None, (), 0, Status.FAILED)
-    absent = check.with_rows(check.storage_run(0), nothing)
-    [figures] = run.page(analysis, absent, digest="").figures
-    assert (figures.value, figures.n) == ("not measured", "0")
-
-
-def test_a_time_series_is_one_chart_with_a_line_a_repetition(analysis: Analysis) -> None:
-    one = check.storage_run(0)
-    first = one.measurements[0]
-    samples = tuple(
-        Sample("read_iops", repetition, "time", "fio.iops", float(x), 1000.0 * x, first.params)
-        for repetition in range(2)
-        for x in range(5)
-    )
-    page = run.page(analysis, one, digest="0" * 64, samples=samples)
-    [chart] = page.charts
-    assert len(chart.lines) == 2  # type: ignore[union-attr]
-    assert [p.x for p in chart.lines[0].points] == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
-
-
 # Environments and lists
 
 
@@ -221,46 +168,6 @@ def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None
     assert {one for _, used, _ in page.runs for one, _ in used} == {
         one.id for one in runs if one.benchmark == "fio"
     }
-
-
-# History
-
-
-def rated(environment: str, moment: str, value: float) -> Run:
-    where = params(operation="total", threads=2)
-    row = Measurement("t", "7z.rating", "value", "MIPS", value, where)
-    one = replace(check.storage_run(0, environment), steps=(), measurements=(row,))
-    key = run_id(moment, "7z", f"{environment}{moment}".encode())
-    return replace(one, id=key, benchmark="7z", started_at=moment)
-
-
-def history(*runs: Run) -> list[LineChart]:
-    found = benchmark.history(analyse(runs, SETTINGS), "7z")
-    return [chart for chart in found if isinstance(chart, LineChart)]
-
-
-def test_each_environment_is_a_line_through_its_runs_in_time() -> None:
-    [chart] = history(
-        rated("vm", "2026-11-03T00:00:00Z", 5200.0),
-        rated("vm", "2026-11-01T00:00:00Z", 5000.0),
-        rated("cvm", "2026-11-02T00:00:00Z", 4000.0),
-    )
-    by_name = {line.label: [point.y for point in line.points] for line in chart.lines}
-    assert by_name == {"VM": [5000.0, 5200.0], "CVM": [4000.0]}
-    days = [point.x for line in chart.lines for point in line.points]
-    assert max(days) - min(days) == 2
-    assert [text for _, text in chart.x_ticks] == ["2026-11-01", "2026-11-02", "2026-11-03"]
-
-
-def test_runs_of_one_day_are_told_by_their_time() -> None:
-    [chart] = history(
-        rated("vm", "2026-11-01T08:00:00Z", 5000.0), rated("vm", "2026-11-01T09:30:00Z", 5100.0)
-    )
-    assert [text for _, text in chart.x_ticks] == ["11-01 08:00", "11-01 09:30"]
-
-
-def test_one_run_has_no_history() -> None:
-    assert history(rated("vm", "2026-11-01", 5000.0), rated("cvm", "2026-11-02", 4000.0)) == []
 
 
 # Words

@@ -104,7 +104,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
     for row in sweep.rows:
         for (label, *_), cell in zip(sweep.environments, row.cells, strict=True):
             if cell:
-                run = runs[cell.run]
+                run = runs[cell.place.split("/")[1]]
                 assert run.environment == label
                 assert run.source is not None
                 assert run.source.section == "III"
@@ -248,7 +248,7 @@ def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothi
     assert [label for label, *_ in table.environments] == ["ours"]
     [row] = table.rows
     assert row.cells[0] is not None
-    assert (row.cells[0].text, row.cells[0].run) == ("20,000", own.id)
+    assert (row.cells[0].text, row.cells[0].place.split("/")[1]) == ("20,000", own.id)
     assert {label for each in found.tables for label, *_ in each.environments} == {"vm", "cvm"}
     assert not any("ours" in (each.side.label, each.baseline.label) for each in found.costs)
     assert page.figures == 2

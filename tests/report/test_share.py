@@ -16,7 +16,7 @@ from sitegen.report import benchmark, citation, costs, excerpt, overview, share
 from sitegen.report.navigation import Site
 from sitegen.report.share import Shared
 from tests.charts.examples import HOSTILE
-from tests.report.test_costs import CONFIG, IOPS, sides
+from tests.report.test_costs import CONFIG, IOPS, row, sides
 from tests.report.test_findings import cited, contended
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -77,13 +77,14 @@ def test_a_picture_says_what_it_stands_on_its_rows_and_how_new_it_is() -> None:
     assert drawn.beside[-1] == "3 boots a side"
     assert (drawn.report, drawn.topic) == ("What a TEE costs", "Storage · CVM against VM")
     assert drawn.dated == "newest run 2026-11-03"
-    [row] = drawn.rows
-    assert (row.value, row.mark and row.mark.points) == (f"+20.0{NBSP}%", ())
+    [one] = drawn.rows
+    assert (one.value, one.mark and one.mark.points) == (f"+20.0{NBSP}%", ())
 
 
 def test_rows_are_named_by_what_tells_them_apart() -> None:
+    found = row(IOPS, *SLOWER)
     rows = [
-        costs.CostRow(None, title, "rate, 1/s", "", "+1 %", "", "", None, "", "")  # type: ignore[arg-type]
+        found._replace(title=title, unit="rate, 1/s")
         for title in ("Total, 1 thread, 4 MiB", "Total, 8 threads, 4 MiB")
     ]
     labels = [one.label for one in share.named(rows)]
@@ -171,11 +172,11 @@ def test_markdown_is_the_sentence_a_table_and_the_address() -> None:
     found = of(sides(IOPS, *SLOWER)).markdown
     sentence, _, table = found.partition("\n\n")
     assert sentence.startswith("TDX costs random reads 20.0 % (")
-    head, rule, row, _, address = table.split("\n")
+    head, rule, line, _, address = table.split("\n")
     assert head == "| Series | Cost | 95 % interval | Verdict |"
     assert rule == "| --- | --- | --- | --- |"
-    assert row.startswith("| Random read, 4 KiB, IOPS, IOPS |")
-    assert "| +20.0 % |" in row
+    assert line.startswith("| Random read, 4 KiB, IOPS, IOPS |")
+    assert "| +20.0 % |" in line
     assert address == "<https://example.org/r/fio/>"
     assert "http" not in of(sides(IOPS, *SLOWER), site=HERE._replace(base_url="")).markdown
 

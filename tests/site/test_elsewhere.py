@@ -233,7 +233,7 @@ def test_the_feed_tells_the_result_the_place_and_the_caveats_under_lasting_ids(
     first = root.find("{*}entry")
     assert first is not None
     run = max((one for one in runs if "T" in one.started_at), key=lambda r: (r.started_at, r.id))
-    assert first.findtext("{*}id") == f"tag:example.org,{run.started_at[:10]}:/r/runs/{run.id}/"
+    assert first.findtext("{*}id") == f"tag:example.org,{run.started_at[:10]}:r/runs/{run.id}/"
     content = first.find("{*}content")
     assert content is not None
     assert content.get("type") == "html"
