@@ -51,10 +51,11 @@ class Figures(Struct, frozen=True):
     io_floor_s: float
 
 
-def figures(folder: Path, shape: Shape, rounds: int) -> Figures:
+def figures(folder: Path, shape: Shape, rounds: int, base_url: str = "") -> Figures:
     """Measure the builds of a report of ``shape`` below ``folder``.
 
-    Each time is the median of ``rounds``; the peak is the largest.
+    Each time is the median of ``rounds``; the peak is the largest. A site at ``base_url`` has
+    pictures, a feed and a sitemap besides.
     """
     report = folder / "report"
     make = [
@@ -62,6 +63,12 @@ def figures(folder: Path, shape: Shape, rounds: int) -> Figures:
         "--measurements", str(shape.measurements), "--repetitions", str(shape.repetitions),
     ]  # fmt: skip
     measure.run(make, _ROOT)
+    if base_url:
+        config = report / "sitegen.toml"
+        text = config.read_text("utf-8")
+        config.write_text(
+            text.replace("[site]\n", f'[site]\nbase_url = "{base_url}"\n', 1), "utf-8"
+        )
     full, alone, no_op, added, floor = [], [], [], [], []
     # Bytecode and file cache are warm after one build that is not counted, as on a CI machine.
     _build(report, "warm")
@@ -168,12 +175,13 @@ def main() -> None:
     parser.add_argument("--measurements", type=int, default=40, help="series a run")
     parser.add_argument("--repetitions", type=int, default=1, help="rows a series")
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is printed")
+    parser.add_argument("--base-url", default="", help="measure a site that has an address")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     options = parser.parse_args()
     shape = Shape(options.runs, options.measurements, options.repetitions)
     with tempfile.TemporaryDirectory(prefix="sitegen-bench-") as name:
         folder = Path(name)
-        result = figures(folder, shape, options.rounds)
+        result = figures(folder, shape, options.rounds, options.base_url)
         if options.format == "json":
             print(json.dumps(asdict(result), indent=2))
             return

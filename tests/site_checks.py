@@ -354,7 +354,7 @@ def _safety(elements: list[Element]) -> Iterator[str]:
                 yield f"{element.tag} has {name}={value[:60]!r}"
             if name in ("href", "src", "action", "formaction", "data", "poster", "srcset"):
                 yield from _address(element, value)
-        data = element.get("type") == "application/json"
+        data = element.get("type") in ("application/json", "application/ld+json")
         if element.tag == "script" and element.get("src") is None and not data:
             yield "an inline script"
         if element.tag in ("style", "iframe", "object", "embed", "base", "form"):

@@ -12,7 +12,7 @@ compile() {
     echo "$target: $(grep -c '^[a-z0-9]' "$target") packages"
 }
 
-compile runtime --group build
+compile runtime --group build --extra images
 compile collect --group build --extra collect --constraints requirements/runtime.txt
-compile dev --group build --group dev --extra collect --constraints requirements/collect.txt
+compile dev --group build --group dev --extra collect --extra images --constraints requirements/collect.txt
 compile benchmarks --group build --group benchmarks --extra llm --constraints requirements/dev.txt

@@ -28,13 +28,6 @@ _MOST_CLAUSES = 3
 _DECIDED, _OPEN, _CITED, _SINGLE, _DOUBTFUL = range(5)
 
 
-class Finding(NamedTuple):
-    """A sentence computed from comparisons, and what stands beside it."""
-
-    sentence: str
-    beside: str = ""
-
-
 class Answer(NamedTuple):
     """A comparison that a sentence is made of, in its row and table."""
 
@@ -72,6 +65,39 @@ class Answer(NamedTuple):
         return subject(self.table.side)
 
     @property
+    def title(self) -> str:
+        """What it says in few words: "TDX costs random reads 15.4 %"."""
+        if self.open:
+            return f"Whether {self.subject} costs {_object(self.row)} anything is open"
+        return f"{self.subject} {self.clause}{' (doubtful)' * (self.standing == _DOUBTFUL)}"
+
+    @property
+    def object(self) -> str:
+        """What is slowed down: "random reads"."""
+        return _object(self.row)
+
+    @property
+    def figure(self) -> tuple[str, str, str]:
+        """The effect as one number, its interval and what it stands on; words in place of doubt."""
+        one = self.comparison
+        effect, many = effects.effect(one), _many(one) if one.estimate else ""
+        if self.standing == _DOUBTFUL:
+            return ("doubtful", f"{effect}, {one.doubt}", many)
+        if self.open:
+            return (one.verdict or "open", f"between {effects.ends(one, one.joint, 'and')}", many)
+        if one.word == Word.NO_DIFFERENCE:
+            return ("no difference", effects.decision(one), many)
+        span = effects.interval(one)
+        if one.estimate is None:
+            rounding = f"{span} by the rounding of its digits" if span else ""
+            return (effect, rounding, "as printed" if self.standing == _CITED else one.verdict)
+        return (
+            effect,
+            f"95{NBSP}% interval {span}" if span else "",
+            words.joined(many, "" if one.decided else one.verdict),
+        )
+
+    @property
     def clause(self) -> str:
         """What it costs without who: "costs random reads 15.4 %"."""
         one = self.comparison
@@ -107,10 +133,17 @@ class Answer(NamedTuple):
         if self.open:
             span = effects.ends(one, one.joint, "and")
             many = f"against {self.table.baseline.name}, {_many(one)}"
-            open_one = f"Whether {who} costs {_object(self.row)} anything is open"
-            return f"{open_one}: between {span} ({many})."
+            return f"{self.title}: between {span} ({many})."
         doubt = f"; doubtful: {one.doubt}" if self.standing == _DOUBTFUL else ""
         return f"{who} {self.clause} ({self.evidence}{doubt})."
+
+
+class Finding(NamedTuple):
+    """A sentence computed from comparisons, and what stands beside it; the first of them."""
+
+    sentence: str
+    beside: str = ""
+    answer: Answer | None = None
 
 
 def subject(side: Platform) -> str:
@@ -144,7 +177,7 @@ def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]
     """Return what the comparisons of a benchmark say: of its TEEs, where it has any."""
     title = family(benchmark).title
     if answer := best(costs.of_tees(tables)) or best(tables):
-        return Finding(answer.sentence, _beside(answer))
+        return Finding(answer.sentence, _beside(answer), answer)
     rows = [row for table in tables for row in table.rows]
     if rows:
         why = next((row.detail for row in rows if row.detail), "no value can be divided")
@@ -166,29 +199,46 @@ def of_environment(platform: Platform, tables: Sequence[CostTable]) -> Finding:
     for table in tables:
         first.setdefault(table.benchmark, table)
     answers = [one for one in (best([table]) for table in first.values()) if one]
-    sentence = _together(answers)
     is_one = f"{platform.name}: {words.joined(platform.role, platform.tee)}."
-    return Finding(sentence, is_one) if sentence else Finding(is_one)
+    if not answers:
+        return Finding(is_one)
+    return Finding(_together(answers), is_one, _told(answers)[0])
 
 
 def of_report(tables: Mapping[str, Sequence[CostTable]]) -> str:
     """Return what the report says of TEEs: the benchmarks in which they cost most; or nothing."""
+    return _together(_of_each(tables))
+
+
+def leading(tables: Mapping[str, Sequence[CostTable]]) -> Answer | None:
+    """Return the comparison that what a report says of TEEs begins with."""
+    return next(iter(_told(_of_each(tables))), None)
+
+
+def _of_each(tables: Mapping[str, Sequence[CostTable]]) -> list[Answer]:
     found = (best(costs.of_tees(of_one)) for of_one in tables.values())
-    return _together([one for one in found if one])
+    return [one for one in found if one]
 
 
-def _together(answers: Sequence[Answer]) -> str:
-    """Return one sentence of the best-supported answers, those that cost most."""
-    if not answers:
-        return ""
-    standing = min(one.standing for one in answers)
+def _told(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the best-supported answers, those that cost most; one alone where any is open."""
+    standing = min((one.standing for one in answers), default=_DECIDED)
     chosen = [one for one in answers if one.standing == standing]
-    if any(one.open for one in chosen) or len(chosen) == 1:
-        return chosen[0].sentence
+    if any(one.open for one in chosen):
+        return chosen[:1]
     chosen.sort(key=lambda one: -(one.comparison.factor or 0.0))
     # Nothing that costs nothing stands beside what does.
     costly = [one for one in chosen if (one.comparison.factor or 0.0) > 1 and _costs(one)]
-    told = (costly or chosen)[:_MOST_CLAUSES]
+    return (costly or chosen)[:_MOST_CLAUSES]
+
+
+def _together(answers: Sequence[Answer]) -> str:
+    """Return one sentence of the best-supported answers, those that cost most; or nothing."""
+    told = _told(answers)
+    if not told:
+        return ""
+    if len(told) == 1:
+        return told[0].sentence
     subjects = dict.fromkeys(one.subject for one in told)
     clauses = [f"{who} {_clauses([one for one in told if one.subject == who])}" for who in subjects]
     return f"{'; '.join(clauses)} ({_grounds(told)})."

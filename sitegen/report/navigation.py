@@ -10,12 +10,13 @@ from sitegen.model import AnyRun
 
 
 class Site(NamedTuple):
-    """What every page says: the report's title and its navigation."""
+    """What every page says: the report's title and its navigation; whether it has pictures."""
 
     title: str
     base_url: str
     nav: tuple[tuple[str, str], ...]
     version: str
+    pictures: bool = False
 
 
 class DataFile(NamedTuple):

@@ -27,9 +27,10 @@ from sitegen import __version__, bounds, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
 from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
+from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
-from sitegen.site import feeds
+from sitegen.site import elsewhere, feeds
 from sitegen.site.folder import Content, Mark, Output, State, check_folder, tar, workplace
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sitegen.report.methodology import MethodologyPage
     from sitegen.report.navigation import DataFile
     from sitegen.report.reports import ReportPage
+    from sitegen.report.share import Shared
     from sitegen.report.siblings import Siblings, Use
     from sitegen.site.render import Renderer
 
@@ -118,6 +120,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             built.mark.digest,
             built.page_keys,
             built.benchmarks,
+            built.elsewhere.keys,
             runs,
             [(d.path, d.reason) for d in damaged],
         )
@@ -238,12 +241,15 @@ class _Build:
             )
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
-        site = Site(config.title, config.base_url, nav, __version__)
+        pictures = bool(config.base_url and card.drawn_by())
+        if config.base_url and not pictures:
+            self.left_out.append(elsewhere.WITHOUT)
+        site = Site(config.title, config.base_url, nav, __version__, pictures)
         compiled = resources.compiled_templates(config.cache / "templates")
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
-        self.page_base = _short(
-            f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
-        )
+        self.page_base = _short(f"{source}{site}{self.assets.folder}")
+        self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
+        self.front: Shared
         self.superseded = superseded(self.runs)
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
@@ -281,30 +287,31 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import changes, costs, methodology, overview
+        from sitegen.report import changes, costs, methodology, overview, share
 
-        analysis, runs = self.analysis, self.runs
+        analysis, runs, site = self.analysis, self.runs, self.renderer.site
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
         for name in names:
             self._benchmark(name, tables[name])
         front = overview.page(analysis, runs, tables, self.checked)
-        self._page(
-            "index.html", "overview.html", page=front, changes=changes.newest(self._changes())
-        )
+        self.front = share.of_overview(site, front, share.newest(runs))
+        found = changes.newest(self._changes())
+        self._page("index.html", "overview.html", self.front, page=front, changes=found)
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
         for label in analysis.config.environments:
             of_label = by_label.get(label, [])
             newest = self._newest_whole(of_label)
-            self._page(
-                f"environments/{label}/index.html",
-                "environment.html",
-                page=overview.environment(analysis, label, of_label, tables, newest),
-            )
+            page = overview.environment(analysis, label, of_label, tables, newest)
+            shared = share.of_environment(site, page, share.newest(of_label))
+            self._page(f"environments/{label}/index.html", "environment.html", shared, page=page)
         for alias, label in analysis.config.aliases.items():
-            self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
+            place = f"environments/{label}/"
+            shared = share.Shared(picture=f"cards/environments/{label}.png", address=place)
+            path = f"environments/{alias}/index.html"
+            self._page(path, "moved.html", shared, alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
         self._run_list()
         self.definitions = methodology.page(analysis)
@@ -322,8 +329,17 @@ class _Build:
             name = f"page-{listed.number}" if listed.number else "index"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
 
-    def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
+    def _page(
+        self,
+        path: str,
+        template: str,
+        shared: Shared | None = None,
+        **values: Any,  # noqa: ANN401 - page values
+    ) -> None:
         folder = path.removesuffix("index.html")
+        if shared:
+            self.elsewhere.picture(shared)
+            values["shared"] = shared
         self._take(path, self.renderer.page(template, folder, **values))
         self.rendered += 1
 
@@ -344,7 +360,7 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, changes, compare_page, history
+        from sitegen.report import benchmark, changes, compare_page, history, share
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
@@ -357,7 +373,8 @@ class _Build:
                 tuple[compare_page.Offered, DataFile, tuple[changes.Change, ...], list[str]],
             )
             *_, pages = cached
-            kept = [*pages, rest, *downloads.values(), *compare_page.files(name)]
+            others = self.elsewhere.of_benchmark(name)
+            kept = [*pages, rest, *downloads.values(), *compare_page.files(name), *others]
             if self.output.keep_files(kept):
                 self.paths += [*pages, *downloads.values()]
                 self.benchmarks[name] = cached
@@ -365,6 +382,10 @@ class _Build:
         pages = [f"{name}/index.html"]
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
+        day, site = share.newest(runs), self.renderer.site
+        comparisons = share.comparisons(site, content, day)
+        badge = share.badge(content.title, content.finding.answer)
+        self.elsewhere.benchmark(content, badge, comparisons, day)
         folded, links = self.renderer.rest(content)
         self.output.add(rest, folded)
         self.output.refers(rest, links)
@@ -372,7 +393,10 @@ class _Build:
         self._page(
             pages[0],
             "benchmark.html",
+            share.of_benchmark(site, content, day),
             page=content,
+            comparisons=comparisons,
+            badge=badge,
             rest_address=f"rest.js?v={_short_of(folded)}",
             history=past,
             commands=commands,
@@ -404,6 +428,7 @@ class _Build:
         """Return what changes when one of these runs does, the note, or what is said of all."""
         analysis = self.analysis
         common = f"{analysis.config}{analysis.definitions}{self.publications}"
+        common += self.elsewhere.drawn_by
         parts = [f"{self.page_base}{common}{note}"]
         for run in runs:
             held = self.library.runs[run.id]
@@ -419,7 +444,9 @@ class _Build:
         listed = tuple(rows for _, rows, *_ in self.benchmarks.values())
         columns = tuple(export.COLUMNS.items())
         values = {"files": listed, "columns": columns, "damaged": self.damaged}
-        self._page("data/index.html", "data.html", **values)
+        # Every figure of the report is there, so it is the same set of data.
+        shared = self.front._replace(card=None)
+        self._page("data/index.html", "data.html", shared, **values)
 
     def _claims_page(self) -> None:
         """Render the page of claims, where a report has any."""
@@ -450,7 +477,7 @@ class _Build:
         """Render a page for each publication, and their list."""
         if not self.publications:
             return
-        from sitegen.report import notes, reports
+        from sitegen.report import notes, reports, share
 
         pages = self.reports
         for source in self.publications:
@@ -460,11 +487,14 @@ class _Build:
                 note = notes.cut(path.read_text("utf-8"), prose, str(path)) if prose else note
             page = reports.page(self.analysis, source, self.runs, self.checked, note)
             pages.append(page)
-            self._page(f"reports/{source}/index.html", "report.html", page=page)
+            cited = [run for run in self.runs if run.source and run.source.id == source]
+            shared = share.of_report(self.renderer.site, page, share.newest(cited))
+            self._page(f"reports/{source}/index.html", "report.html", shared, page=page)
             for section in page.sections if page.paged else ():
                 self._page(
                     f"reports/{source}/{section.file}",
                     "report_section.html",
+                    shared._replace(card=None),
                     page=page,
                     section=section,
                 )
@@ -497,6 +527,8 @@ class _Build:
         self.output.refers("index.html", [one.page for one in found])
 
     def _whole_site_files(self) -> None:
+        from sitegen.report import run_list
+
         base = self.config.base_url
         root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
         # It is served at any depth: only here do links start at the site's root.
@@ -506,7 +538,9 @@ class _Build:
         self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
         if base:
             self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
-            self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
+            newest = feeds.newest(self.runs)
+            told = zip(newest, run_list.lines(self.analysis, newest), strict=True)
+            self._take("feed.xml", feeds.feed(base, self.config.title, told))
             changes = feeds.changes(base, self.config.title, self._changes())
             self._take("changes.xml", changes)
 
@@ -686,7 +720,8 @@ def _cpu_s() -> float:
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
-    digest = hashlib.sha256(f"{source}{config}".encode("utf-8", "surrogateescape"))
+    drawn_by = card.drawn_by() if config.base_url else ""
+    digest = hashlib.sha256(f"{source}{config}{drawn_by}".encode("utf-8", "surrogateescape"))
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
     reports = config.notes / "reports"

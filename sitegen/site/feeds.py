@@ -7,9 +7,12 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from sitegen.report import words
+
 if TYPE_CHECKING:
     from sitegen.model import AnyRun
     from sitegen.report.changes import Change
+    from sitegen.report.run_list import Line
 
 _FEED = 50
 
@@ -26,24 +29,28 @@ def sitemap(base: str, paths: Iterable[str], runs: Iterable[AnyRun]) -> bytes:
     ).encode()
 
 
-def feed(base: str, title: str, runs: Iterable[AnyRun]) -> bytes:
-    """Return an Atom feed of the newest runs."""
-    newest = sorted(
-        (run for run in runs if "T" in run.started_at),
-        key=lambda run: (run.started_at, run.id),
-        reverse=True,
-    )[:_FEED]
+def newest(runs: Iterable[AnyRun]) -> list[AnyRun]:
+    """Return the runs of which the feed tells: the newest whose time is known."""
+    known = (run for run in runs if "T" in run.started_at)
+    return sorted(known, key=lambda run: (run.started_at, run.id), reverse=True)[:_FEED]
+
+
+def feed(base: str, title: str, runs: Iterable[tuple[AnyRun, Line]]) -> bytes:
+    """Return an Atom feed of runs, the newest first, each with its line in the list of runs.
+
+    The id of an entry is that of its run for ever, whatever the scheme of the site's address.
+    """
     entries = (
         (
-            f"{base}/runs/{run.id}/",
-            f"{run.benchmark} on {run.environment}",
+            f"{_authority(base, run.started_at[:10])}runs/{run.id}/",
+            _title(line),
             run.started_at,
             f"{base}/runs/{run.id}/",
-            "",
+            _content(line),
         )
-        for run in newest
+        for run, line in runs
     )
-    return _atom(f"{base}/", title, f"{base}/feed.xml", entries)
+    return _atom(f"{base}/", title, f"{base}/feed.xml", entries, html=True)
 
 
 def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
@@ -52,11 +59,9 @@ def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
     Their ids are of the run after which they show.
     """
     newest = [*found][:_FEED]
-    place = urlsplit(base)
-    site = f"{quote(place.path.strip('/'))}/" if place.path.strip("/") else ""
     entries = (
         (
-            f"tag:{place.hostname},{one.day}:{site}changes/{quote(one.key, safe='/+=,.-')}",
+            f"{_authority(base, one.day)}changes/{quote(one.key, safe='/+=,.-')}",
             f"{one.family}: {one.title}",
             one.at if "T" in one.at else f"{one.day}T00:00:00Z",
             f"{base}/{one.benchmark}/#history",
@@ -67,14 +72,27 @@ def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
     return _atom(f"{base}/changes.xml", f"{title}: changes", f"{base}/changes.xml", entries)
 
 
+def _authority(base: str, day: str) -> str:
+    """Return how the ids of entries of a day begin."""
+    place = urlsplit(base)
+    site = f"{quote(place.path.strip('/'))}/" if place.path.strip("/") else ""
+    return f"tag:{place.hostname},{day}:{site}"
+
+
 def _atom(
-    name: str, title: str, address: str, entries: Iterable[tuple[str, str, str, str, str]]
+    name: str,
+    title: str,
+    address: str,
+    entries: Iterable[tuple[str, str, str, str, str]],
+    *,
+    html: bool = False,
 ) -> bytes:
     """Return a feed of (id, title, time, address, text), the newest first."""
+    form = ' type="html"' if html else ""
     rows = [tuple(map(escape, entry)) for entry in entries]
     told = "".join(
         f"<entry><id>{key}</id><title>{said}</title><updated>{at}</updated>"
-        f'<link href="{place}"/>{f"<content>{text}</content>" if text else ""}</entry>\n'
+        f'<link href="{place}"/>{f"<content{form}>{text}</content>" if text else ""}</entry>\n'
         for key, said, at, place, text in rows
     )
     updated = rows[0][2] if rows else "2000-01-01T00:00:00Z"
@@ -85,3 +103,22 @@ def _atom(
         f'<updated>{updated}</updated><link rel="self" href="{escape(address)}"/>\n'
         f"{told}</feed>\n"
     ).encode()
+
+
+def _title(line: Line) -> str:
+    value = f"{line.value} {line.unit}".rstrip()
+    said = f": {words.lower_first(line.of)} {value}" if line.of else ""
+    return f"{line.family} on {line.place.name}{said}"
+
+
+def _content(line: Line) -> str:
+    """Return what a run came to, where, and why to doubt it, as HTML."""
+    value = f"<b>{escape(line.value)}</b> {escape(line.unit)}".rstrip()
+    result = f"<p>{escape(line.of)}: {value}</p>" if line.of else ""
+    model = f", {escape(line.model)}" if line.model else ""
+    where = f"{escape(line.place.name)} ({escape(line.place.words)})"
+    marks = "".join(
+        f"<li><b>{escape(mark.short)}</b>: {escape(mark.sentence)}</li>" for mark in line.marks
+    )
+    caveats = f"<p>Before you quote this:</p><ul>{marks}</ul>" if marks else "<p>No caveat.</p>"
+    return f"{result}<p>{escape(line.family)}{model} on {where}; {escape(line.about)}.</p>{caveats}"

@@ -112,6 +112,7 @@ class State(Struct, forbid_unknown_fields=True):
     mark: str = ""
     pages: dict[str, str] = {}  # run id or benchmark -> key of its page
     benchmarks: dict[str, Any] = {}  # what pages say of the files of each
+    elsewhere: dict[str, str] = {}  # what stands in other people's pages -> what it says
     runs: int = 0
     damaged: list[tuple[str, str]] = []
 

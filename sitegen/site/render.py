@@ -25,14 +25,16 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 from msgspec.structs import replace
 
-from sitegen.charts import plotly, spec, svg
+from sitegen.charts import card, plotly, spec, svg
 from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
-from sitegen.report import words
+from sitegen.report import share, words
 from sitegen.report.benchmark import BenchmarkPage
+from sitegen.report.citation import Citation
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import RunPage
+from sitegen.report.share import Shared
 from sitegen.resources import templates
 from sitegen.site import layout, lists, run_tables
 from sitegen.site.layout import Layout, Slots
@@ -40,7 +42,15 @@ from sitegen.site.run_tables import escaped as _text
 
 #: Rows of a table that is brought when it is opened.
 _MOST_ROWS = 200
+#: What a page may load and run; data is neither.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
+_NOTHING = Shared()
+#: What stands around a chart that others embed: its title, the key of colours, its source, in px.
+_FRAME = 190
 _CURRENT = Markup(' aria-current="page"')
 _LINKS = (' href="', ' src="')
 #: Parts of a run's page before those of its tables.
@@ -117,11 +127,17 @@ class Renderer:
         self._jinja.globals.update(
             site=site,
             assets_folder=assets_folder,
+            policy=Markup(POLICY),  # noqa: S704 - our own words
+            picture_size=(card.WIDTH, card.HEIGHT),
+            tab=lambda title: share.tab(html.unescape(title), site.title),
             chart=_chart,
+            still=lambda drawn: Markup(svg.chart(drawn)),  # noqa: S704 - our own SVG, escaped there
+            chart_height=_framed,
             factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=axis)),  # noqa: S704 - our own SVG, escaped there
             factor_axis=lambda axis: Markup(svg.factor_axis(axis)),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             colour_key=_colour_key(),
+            cite=cite,
             run_tables=_run_tables,
             run_lines=lists.run_rows,
             machine=_machine,
@@ -150,18 +166,26 @@ class Renderer:
         path: str,
         *,
         root: str | None = None,
+        shared: Shared = _NOTHING,
         **values: Any,  # noqa: ANN401 - page values
     ) -> bytes:
         """Return one page; ``path`` is its folder in the site, for the links that leave it.
 
+        ``shared`` is what it says of itself elsewhere.
+
         Control characters, which no HTML may hold, are left out.
         """
         up = "../" * path.count("/") if root is None else root
-        text = self._text(template, path, up, **values)
-        return _clean(text)
+        linked = _record(shared)
+        return _clean(self._text(template, path, up, shared=shared, linked=linked, **values))
 
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
+
+    def embed(self, template: str, **values: object) -> tuple[bytes, list[str]]:
+        """Return a page for other people's frames, and the addresses that it refers to."""
+        text = self._text(template, "", "../../", **values)
+        return _clean(text), links(text)
 
     def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
         """Return the script with what a benchmark's page folds away, and the addresses in it."""
@@ -191,6 +215,8 @@ class Renderer:
         The template is rendered once a layout.
         """
         ready, addresses = ready_made(page)
+        shared = share.of_run(self.site, page)
+        ready += [cite(shared.citation), _record(shared)]
         slots = Slots(ready)
         # Whether there is something stands in no slot.
         there: tuple[bool | str, ...] = (*map(bool, ready), *(one.drawn for one in page.tables))
@@ -198,9 +224,11 @@ class Renderer:
         filled = self._layouts.get(form)
         if filled is None:
             place = (f"runs/{form[0].id}/", "../../")
-            made = list(map(slots.markup, range(len(ready))))
+            *made, cited, linked = map(slots.markup, range(len(ready)))
             whole = replace(form[0], tables=page.tables)
-            rendered = self._text("run.html", *place, page=whole, made=made)
+            rendered = self._text(
+                "run.html", *place, page=whole, made=made, cited=cited, shared=shared, linked=linked
+            )
             filled = self._layouts[form] = Layout.of(rendered, links(rendered))
         return _clean(filled.page(slots.values)), filled.addresses(slots.values) + addresses
 
@@ -221,6 +249,29 @@ def ready_made(page: RunPage) -> tuple[list[str], list[str]]:
     for row in run_tables.of_rows(page):
         parts += row
     return parts, addresses
+
+
+def cite(citation: Citation | None) -> Markup:
+    """Return how a page is cited, folded; thousands of pages have it."""
+    if citation is None:
+        return Markup()
+    line, bibtex = (f'<pre class="copy" data-copy>{html.escape(part)}</pre>' for part in citation)
+    folded = f'<details class="flow"><summary>Cite as</summary>\n{line}\n{bibtex}</details>'
+    return Markup(folded)  # noqa: S704 - each part is escaped
+
+
+def _record(shared: Shared) -> Markup:
+    """Return what a page tells machines of its data: a script of data, which nothing runs."""
+    if not shared.dataset:
+        return Markup()
+    data = orjson.dumps(shared.dataset).decode().replace("<", "\\u003c")
+    return Markup(f'<script type="application/ld+json">{data}</script>')  # noqa: S704 - as above
+
+
+def _framed(drawn: spec.Chart) -> int:
+    """Return how tall a frame is that shows a chart with its title and its source, in px."""
+    height = re.search(r'height="(\d+)"', svg.chart(drawn))
+    return int(height[1] if height else 0) + _FRAME
 
 
 def _clean(text: str) -> bytes:

@@ -125,7 +125,7 @@ const makeFilterable = (table, index) => {
 
 const addCopyButton = (node) => {
   const { copy, copyLink } = node.dataset;
-  const label = copyLink === undefined ? "Copy" : "Copy link";
+  const label = node.dataset.label ?? (copyLink === undefined ? "Copy" : "Copy link");
   const button = make("button", { className: "plain", textContent: label });
   const said = make("span", { className: "vh", ariaLive: "polite" });
   button.onclick = async () => {
@@ -134,6 +134,7 @@ const addCopyButton = (node) => {
       await navigator.clipboard.writeText(text);
       said.textContent = "Copied";
     } catch {
+      node.textContent ||= text;
       getSelection().selectAllChildren(node);
       said.textContent = "Selected: press Ctrl+C";
     }

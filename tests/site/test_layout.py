@@ -14,8 +14,9 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Archive
 from sitegen.model import Remark, RemarkKind, Run
 from sitegen.report import run as pages
+from sitegen.report import share
 from sitegen.report.navigation import Site, navigation
-from sitegen.site.render import Renderer, ready_made
+from sitegen.site.render import Renderer, cite, ready_made
 from tests import site_checks as check
 from tests.charts.examples import HOSTILE
 
@@ -56,7 +57,11 @@ def test_a_page_that_is_filled_in_is_the_page_that_is_rendered(
         page = page_of(analysis, run, number)
         filled, _ = renderer.run_page(page)
         made = [Markup(part) for part in ready_made(page)[0]]  # noqa: S704 - our own
-        whole = renderer.page("run.html", f"runs/{run.id}/", page=page, made=made)
+        shared = share.of_run(site, page)
+        whole = renderer.page(
+            "run.html", f"runs/{run.id}/", page=page, made=made, shared=shared,
+            cited=cite(shared.citation),
+        )  # fmt: skip
         assert filled == whole, run.id
 
 

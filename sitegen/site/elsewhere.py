@@ -1,0 +1,98 @@
+"""What of a site stands in other people's pages: pictures of links, badges, charts to embed.
+
+Made only for a site that has an address. What says the same as before is kept, not drawn again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sitegen.charts import badge, card
+
+if TYPE_CHECKING:
+    from sitegen.charts.card import Card
+    from sitegen.report.benchmark import BenchmarkPage
+    from sitegen.report.share import Comparison, Shared
+    from sitegen.site.folder import Output
+    from sitegen.site.render import Renderer
+
+WITHOUT = (
+    "links to this site have no pictures: `pip install 'sitegen[images]'` brings what draws them"
+)
+
+
+class Elsewhere:
+    """Adds these files to a site; ``keys`` are what each says, for the next build."""
+
+    def __init__(
+        self, renderer: Renderer, output: Output, base: str, old: Mapping[str, str]
+    ) -> None:
+        """Begin with what the last build had; ``base`` changes with the code that draws."""
+        self._renderer, self._output, self._old = renderer, output, old
+        self._site = renderer.site
+        self.drawn_by = card.drawn_by() if self._site.pictures else ""
+        self._base = f"{base}{self.drawn_by}"
+        self.keys: dict[str, str] = {}
+        self._drawn: dict[str, bytes] = {}
+
+    def of_benchmark(self, name: str) -> list[str]:
+        """Return the files that the last build made for a benchmark, and take their keys over."""
+        kept = [path for path in self._old if _benchmark(path) == name]
+        self.keys |= {path: self._old[path] for path in kept}
+        return kept
+
+    def picture(self, shared: Shared) -> None:
+        """Draw the picture of a page."""
+        if shared.card:
+            self._picture(shared.picture, shared.card)
+
+    def benchmark(
+        self,
+        page: BenchmarkPage,
+        whole: badge.Badge,
+        comparisons: Mapping[str, Comparison],
+        day: str,
+    ) -> None:
+        """Make the badges of a benchmark, the pictures of its comparisons, the charts to embed."""
+        if not self._site.base_url:
+            return
+        name = page.benchmark
+        self._add(f"badges/{name}.svg", badge.svg(whole).encode())
+        for pair, one in comparisons.items():
+            if one.path:
+                self._add(f"badges/{name}/{pair}.svg", badge.svg(one.badge).encode())
+                self._picture(one.picture, one.card)
+                self._page(one.path, "embed_costs.html", page=page, one=one, day=day)
+        for chart in page.panels[: page.open_charts]:
+            path = f"embed/{name}/{chart.id}.html"
+            self._page(path, "embed.html", page=page, drawn=chart, day=day)
+
+    def _picture(self, path: str, drawn: Card) -> None:
+        if not self._site.pictures or self._output.dry:
+            return
+        key = hashlib.sha256(f"{self._base}{drawn}".encode("utf-8", "replace")).hexdigest()[:20]
+        self.keys[path] = key
+        if self._old.get(path) == key and self._output.keep_files([path]):
+            return
+        # A benchmark's page often says what its first comparison does.
+        if key not in self._drawn:
+            self._drawn[key] = card.png(drawn)
+        self._output.add(path, self._drawn[key])
+
+    def _page(self, path: str, template: str, **values: object) -> None:
+        data, links = self._renderer.embed(template, **values)
+        self._add(path, data)
+        self._output.refers(path, links)
+
+    def _add(self, path: str, data: bytes) -> None:
+        self.keys[path] = ""
+        self._output.add(path, data)
+
+
+def _benchmark(path: str) -> str:
+    """Return the benchmark that a file belongs to, or a word that none may have."""
+    folder, *below = PurePosixPath(path).parts
+    return PurePosixPath(below[0]).stem if below else folder
