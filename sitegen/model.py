@@ -28,7 +28,6 @@ RUN_ID = re.compile(rf"(\d{{8}}t\d{{6}}z)-({BENCHMARK})-([a-z2-7]{{8}})")
 #: First path segments that the site itself uses; a benchmark may not take one.
 RESERVED = frozenset(
     {"runs", "environments", "compare", "reports", "claims", "methodology", "data", "assets"}
-    | {"cards", "badges", "embed"}
 )
 STATISTICS = frozenset(
     {"value", "mean", "total", "min", "max", "stddev"}

@@ -107,7 +107,7 @@ def of_benchmark(site: Site, page: BenchmarkPage, day: str) -> Shared:
     return Shared(
         title=shortened(f"{page.title}: {said}"),
         description=sentence,
-        picture=f"cards/{page.benchmark}.png",
+        picture=f"data/cards/{page.benchmark}.png",
         card=_card(site, topic, sentence, answer, day, named(rows)),
         citation=citation.cite(site, path, f"{page.title}: {sentence}", day),
         markdown=excerpt.of_page(sentence, [((), row) for row in rows], (), _address(site, path)),
@@ -125,7 +125,7 @@ def of_environment(site: Site, page: EnvironmentPage, day: str) -> Shared:
     return Shared(
         title=shortened(f"{name}: {said}"),
         description=f"{sentence} {words.count(page.runs_all, 'run')} of {page.platform.label}.",
-        picture=f"cards/environments/{page.platform.label}.png",
+        picture=f"data/cards/environments/{page.platform.label}.png",
         card=_card(
             site, words.joined(name, page.platform.role, by=" · "), sentence, answer, day,
             [_row(table.title, row) for table, row in rows] or [
@@ -150,7 +150,7 @@ def of_report(site: Site, page: ReportPage, day: str) -> Shared:
     return Shared(
         title=shortened(f"{page.title}, recomputed"),
         description=f"{page.title}: {page.finding}",
-        picture=f"cards/reports/{page.source.id}.png",
+        picture=f"data/cards/reports/{page.source.id}.png",
         card=Card(site.title, f"{page.title}, recomputed", page.finding,
                   rows=tuple(rows), dated=day),
         citation=citation.cite(site, path, f"{page.title}, recomputed: {page.finding}", day),
@@ -165,7 +165,7 @@ def of_run(site: Site, page: RunPage) -> Shared:
     columns = (column.metric for table in page.tables for column in table.columns)
     variables = ((metric.title, metric.unit) for metric in columns)
     return Shared(
-        picture=f"cards/{page.benchmark}.png",
+        picture=f"data/cards/{page.benchmark}.png",
         citation=citation.cite(site, path, title, day, digest=page.digest),
         dataset=citation.dataset(site, path, title, page.headline, day, bundle, variables)
         if site.base_url
@@ -189,7 +189,7 @@ class Comparison(NamedTuple):
     @property
     def picture(self) -> str:
         """Where its picture stands."""
-        return f"cards/{self.table.benchmark}/{self.table.id}.png"
+        return f"data/cards/{self.table.benchmark}/{self.table.id}.png"
 
 
 def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparison]:
@@ -210,7 +210,7 @@ def comparisons(site: Site, page: BenchmarkPage, day: str) -> dict[str, Comparis
             _card(site, f"{table.title} · {pair}", sentence, answer, day, named(table.headlines)),
             badge(table.title, answer, pair),
             excerpt.of_table(table, _address(site, f"{page.benchmark}/#{table.id}")),
-            f"embed/{page.benchmark}/{table.id}.html" if alone else "",
+            f"data/embed/{page.benchmark}/{table.id}.html" if alone else "",
         )
     return made
 

@@ -309,7 +309,7 @@ class _Build:
             self._page(f"environments/{label}/index.html", "environment.html", shared, page=page)
         for alias, label in analysis.config.aliases.items():
             place = f"environments/{label}/"
-            shared = share.Shared(picture=f"cards/environments/{label}.png", address=place)
+            shared = share.Shared(picture=f"data/cards/environments/{label}.png", address=place)
             path = f"environments/{alias}/index.html"
             self._page(path, "moved.html", shared, alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)

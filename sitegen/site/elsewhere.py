@@ -60,14 +60,14 @@ class Elsewhere:
         if not self._site.base_url:
             return
         name = page.benchmark
-        self._add(f"badges/{name}.svg", badge.svg(whole).encode())
+        self._add(f"data/badges/{name}.svg", badge.svg(whole).encode())
         for pair, one in comparisons.items():
             if one.path:
-                self._add(f"badges/{name}/{pair}.svg", badge.svg(one.badge).encode())
+                self._add(f"data/badges/{name}/{pair}.svg", badge.svg(one.badge).encode())
                 self._picture(one.picture, one.card)
                 self._page(one.path, "embed_costs.html", page=page, one=one, day=day)
         for chart in page.panels[: page.open_charts]:
-            path = f"embed/{name}/{chart.id}.html"
+            path = f"data/embed/{name}/{chart.id}.html"
             self._page(path, "embed.html", page=page, drawn=chart, day=day)
 
     def _picture(self, path: str, drawn: Card) -> None:
@@ -83,7 +83,7 @@ class Elsewhere:
         self._output.add(path, self._drawn[key])
 
     def _page(self, path: str, template: str, **values: object) -> None:
-        data, links = self._renderer.embed(template, **values)
+        data, links = self._renderer.embed(template, path, **values)
         self._add(path, data)
         self._output.refers(path, links)
 
@@ -93,6 +93,6 @@ class Elsewhere:
 
 
 def _benchmark(path: str) -> str:
-    """Return the benchmark that a file belongs to, or a word that none may have."""
-    folder, *below = PurePosixPath(path).parts
-    return PurePosixPath(below[0]).stem if below else folder
+    """Return the benchmark that a file is of, or nothing: data/cards/fio.png, data/embed/fio/..."""
+    _, *parts = PurePosixPath(path).parts
+    return PurePosixPath(parts[1]).stem if len(parts) > 1 else ""

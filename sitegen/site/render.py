@@ -182,9 +182,9 @@ class Renderer:
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
 
-    def embed(self, template: str, **values: object) -> tuple[bytes, list[str]]:
+    def embed(self, template: str, path: str, **values: object) -> tuple[bytes, list[str]]:
         """Return a page for other people's frames, and the addresses that it refers to."""
-        text = self._text(template, "", "../../", **values)
+        text = self._text(template, "", "../" * path.count("/"), **values)
         return _clean(text), links(text)
 
     def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:

@@ -98,7 +98,7 @@ def test_a_chart_is_shown_in_a_frame_in_light_and_in_dark(
     place: tuple[str, Path], page: Page, watch: Watch
 ) -> None:
     root, folder = place
-    path = min((folder / "embed/fio").glob("[!c]*.html")).relative_to(folder).as_posix()
+    path = min((folder / "data/embed/fio").glob("[!c]*.html")).relative_to(folder).as_posix()
     grounds = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

@@ -121,7 +121,7 @@ def test_what_another_run_of_a_benchmark_changes_is_in_no_run_page() -> None:
         share.of_run(HERE, pages.page(one, every[0], digest="0" * 64)) for one in (few, many)
     )
     assert first == second
-    assert first.picture == "cards/fio.png"
+    assert first.picture == "data/cards/fio.png"
     assert first.card is None
 
 

@@ -394,7 +394,7 @@ def test_hostile_text_becomes_text(hostile: Path) -> None:
         root = check.parse((hostile / page).read_text())
         tags = {element.tag for element in root.iter() if isinstance(element.tag, str)}
         assert not tags & {"iframe", "object", "embed", "form", "base"}, page
-        assert all("../badges/" in image.get("src") for image in root.iter("img")), page
+        assert all("../data/badges/" in image.get("src") for image in root.iter("img")), page
         for script in root.iter("script"):
             if script.get("src") is None:
                 json.loads(script.text)
@@ -614,7 +614,7 @@ def test_the_sitemap_names_every_page_at_its_address(report_site: Path) -> None:
     wanted = {
         "https://example.org/report/" + page.removesuffix("index.html")
         for page in check.pages(report_site)
-        if page != "404.html" and not page.startswith("embed/")
+        if page != "404.html" and not page.startswith("data/embed/")
     }
     assert named == wanted
     assert (
@@ -630,8 +630,8 @@ def test_every_page_names_its_own_address(report_site: Path) -> None:
         root = check.parse((report_site / page).read_text())
         canonical = root.find("head/link[@rel='canonical']").get("href")
         place = page.removesuffix("index.html")
-        if page.startswith("embed/"):
-            place = f"{page.split('/')[1]}/"  # the page that the chart is part of
+        if page.startswith("data/embed/"):
+            place = f"{page.split('/')[2]}/"  # the page that the chart is part of
         assert canonical == f"https://example.org/report/{place}", page
 
 

@@ -51,7 +51,7 @@ def metas(site: Path, page: str) -> dict[str, str]:
 
 def pages(site: Path) -> Iterator[tuple[str, dict[str, str]]]:
     for page in check.pages(site):
-        if page != "404.html" and not page.startswith("embed/"):
+        if page != "404.html" and not page.startswith("data/embed/"):
             yield page, metas(site, page)
 
 
@@ -79,7 +79,7 @@ def test_every_page_has_a_title_and_a_sentence_of_its_own(site: Path) -> None:
 
 def test_a_run_page_has_the_picture_of_its_benchmark(site: Path) -> None:
     said = {page: one["og:image"] for page, one in pages(site) if page.startswith("runs/2")}
-    assert set(said.values()) == {f"{HERE}/cards/fio.png", f"{HERE}/cards/7z.png"}
+    assert set(said.values()) == {f"{HERE}/data/cards/fio.png", f"{HERE}/data/cards/7z.png"}
 
 
 def test_the_page_for_lost_readers_is_nobodys_address(site: Path) -> None:
@@ -92,12 +92,14 @@ def test_the_page_for_lost_readers_is_nobodys_address(site: Path) -> None:
 def test_without_an_address_nothing_is_made_for_elsewhere(tmp_path: Path) -> None:
     check.built(tmp_path, *check.three_a_side())
     found = check.tree(tmp_path / "site")
-    assert not [path for path in found if path.startswith(("cards/", "badges/", "embed/"))]
+    assert not [
+        path for path in found if path.startswith(("data/cards/", "data/badges/", "data/embed/"))
+    ]
     for page in check.pages(tmp_path / "site"):
         text = found[page].decode()
         assert "og:" not in text
         assert "ld+json" not in text
-        assert "badges/" not in text
+        assert "data/badges/" not in text
     assert "Copy as Markdown" in found["index.html"].decode()
 
 
@@ -130,7 +132,7 @@ def test_a_picture_that_is_gone_is_drawn_again(tmp_path: Path) -> None:
     runs = check.three_a_side()
     built(tmp_path, *runs)
     before = check.tree(tmp_path / "site")
-    for place in ("cards/fio.png", "card.png", "badges/fio.svg"):
+    for place in ("data/cards/fio.png", "card.png", "data/badges/fio.svg"):
         (tmp_path / "site" / place).unlink()
     built(tmp_path)
     assert check.differing(before, check.tree(tmp_path / "site")) == []
@@ -148,14 +150,14 @@ def test_without_pillow_a_site_has_no_pictures_and_says_so_once(
     result = built(tmp_path, *check.three_a_side())
     assert [hint for hint in result.hints if "images" in hint] == [elsewhere.WITHOUT]
     site = tmp_path / "site"
-    assert not (site / "cards").exists()
+    assert not (site / "data/cards").exists()
     for _, said in pages(site):
         assert said["twitter:card"] == "summary"
         assert "og:image" not in said
-    assert (site / "badges/fio.svg").is_file()
+    assert (site / "data/badges/fio.svg").is_file()
     monkeypatch.undo()
     assert not [hint for hint in built(tmp_path).hints if "images" in hint]
-    assert (site / "cards/fio.png").is_file()
+    assert (site / "data/cards/fio.png").is_file()
 
 
 def test_what_draws_is_loaded_only_where_something_is_drawn(tmp_path: Path) -> None:
@@ -172,16 +174,16 @@ def test_what_draws_is_loaded_only_where_something_is_drawn(tmp_path: Path) -> N
 
 
 def test_badges_say_the_number_and_stand_at_plain_addresses(site: Path) -> None:
-    for place in ("badges/fio.svg", "badges/fio/cvm-against-vm.svg"):
+    for place in ("data/badges/fio.svg", "data/badges/fio/cvm-against-vm.svg"):
         root = ET.fromstring((site / place).read_text())  # noqa: S314 - we wrote it
         assert root.get("role") == "img"
         assert "random reads" in (root.get("aria-label") or "")
     text = html.unescape((site / "fio/index.html").read_text())
-    assert f"[![TDX · random reads]({HERE}/badges/fio.svg)]({HERE}/fio/)" in text
+    assert f"[![TDX · random reads]({HERE}/data/badges/fio.svg)]({HERE}/fio/)" in text
 
 
 def test_a_chart_to_embed_is_a_small_page_with_its_source(site: Path) -> None:
-    found = sorted((site / "embed/fio").glob("*.html"))
+    found = sorted((site / "data/embed/fio").glob("*.html"))
     charts = [path for path in found if "-against-" not in path.name]
     assert 0 < len(charts) <= 6
     for path in charts:
@@ -189,22 +191,22 @@ def test_a_chart_to_embed_is_a_small_page_with_its_source(site: Path) -> None:
         assert len(path.read_bytes()) < 12_000
         assert any("svg" in str(one.tag) for one in root.find(".//main").iter())
         assert list(root.iter("script")) == []
-        assert any(a.get("href") == "../../fio/index.html" for a in root.iter("a"))
+        assert any(a.get("href") == "../../../fio/index.html" for a in root.iter("a"))
         snippet = html.unescape((site / "fio/index.html").read_text())
-        assert f'<iframe src="{HERE}/embed/fio/{path.name}"' in snippet
+        assert f'<iframe src="{HERE}/data/embed/fio/{path.name}"' in snippet
 
 
 def test_a_comparison_is_a_small_page_with_its_own_picture(site: Path) -> None:
     for pair in ("cvm-against-vm", "cvm-against-host"):
-        page = f"embed/fio/{pair}.html"
+        page = f"data/embed/fio/{pair}.html"
         said = metas(site, page)
-        assert said["og:image"] == f"{HERE}/cards/fio/{pair}.png"
+        assert said["og:image"] == f"{HERE}/data/cards/fio/{pair}.png"
         assert said["og:url"] == f"{HERE}/{page}"
-        assert (site / f"cards/fio/{pair}.png").is_file()
+        assert (site / f"data/cards/fio/{pair}.png").is_file()
         root = check.parse((site / page).read_text())
         assert check.text_of(root.find(".//h1")) == " ".join(said["description"].split())
         links = [one.get("href") for one in root.iter("a")]
-        assert f"../../fio/index.html#{pair}" in links
+        assert f"../../../fio/index.html#{pair}" in links
         assert f'href="../{page}"' in (site / "fio/index.html").read_text()
 
 
@@ -251,10 +253,10 @@ def test_hostile_names_stay_text_wherever_they_are_shown(tmp_path: Path) -> None
     site = tmp_path / "site"
     for page in check.pages(site):
         assert check.faults(site, page) == [], page
-    for path in site.glob("badges/**/*.svg"):
+    for path in site.glob("data/badges/**/*.svg"):
         ET.fromstring(path.read_bytes())  # noqa: S314 - we wrote it
     ET.fromstring((site / "feed.xml").read_bytes())  # noqa: S314 - we wrote it
-    assert len(list(site.glob("cards/**/*.png"))) > 3
+    assert len(list(site.glob("data/cards/**/*.png"))) > 3
 
 
 def test_another_version_of_what_draws_draws_all_again(
