@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -469,7 +470,13 @@ def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Com
 
 
 def _least(cell: Cell) -> float:
-    return min(value for run in cell.repetitions for value in run)
+    return _least_of(cell.repetitions)
+
+
+@lru_cache(maxsize=4096)
+def _least_of(repetitions: tuple[tuple[float, ...], ...]) -> float:
+    """Return the least value of a side, which stands in many pairs."""
+    return min([min(run) for run in repetitions if run])
 
 
 def _of_time(pair: Comparison, apart_days: int) -> list[Caveat]:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from statistics import NormalDist
 
 from msgspec import Struct
@@ -155,7 +155,7 @@ def summarise(  # noqa: PLR0913 - what a summary depends on
 
 def t_interval(values: Sequence[float], kind: str) -> Interval:
     """Return Student's t interval of the mean of two values or more (1908)."""
-    mean, variance = _moments(values)
+    mean, variance = _moments(tuple(values))
     half = t_quantile(len(values) - 1) * math.sqrt(variance / len(values))
     return Interval(mean - half, mean + half, kind)
 
@@ -217,19 +217,20 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Estimate:
     Unequal variances, degrees of freedom by Welch and Satterthwaite (Welch 1947,
     doi:10.1093/biomet/34.1-2.28). Each side needs two values.
     """
-    (mean_a, variance_a), (mean_b, variance_b) = _moments(a), _moments(b)
+    (mean_a, variance_a), (mean_b, variance_b) = _moments(tuple(a)), _moments(tuple(b))
     error_a, error_b = variance_a / len(a), variance_b / len(b)
     difference, error = mean_a - mean_b, error_a + error_b
     if error == 0 or not math.isfinite(error):
         return Estimate(difference, error, 1.0)
     share = error_a / error  # squares of the errors themselves may leave a float's range
     freedom = 1 / (share**2 / (len(a) - 1) + (1 - share) ** 2 / (len(b) - 1))
-    return Estimate(difference, math.sqrt(error), freedom)
+    # The same the other way round, whose quantile is then known.
+    return Estimate(difference, math.sqrt(error), round(freedom, 9))
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Estimate:
     """Return what is known of the mean of the differences a - b: what a pair shares cancels."""
-    mean, variance = _moments([x - y for x, y in zip(a, b, strict=True)])
+    mean, variance = _moments(tuple([x - y for x, y in zip(a, b, strict=True)]))
     return Estimate(mean, math.sqrt(variance / len(a)), len(a) - 1.0)
 
 
@@ -256,7 +257,7 @@ def estimate(  # noqa: PLR0913 - what it depends on
     if ratio:
         if min(*first, *second) <= 0:
             return None
-        first, second = (tuple(map(math.log, values)) for values in (first, second))
+        first, second = _logarithms(tuple(first)), _logarithms(tuple(second))
         blur = _blur(side.value, baseline.value, resolution, higher_is_better=higher_is_better)
         if higher_is_better:
             first, second = second, first
@@ -401,13 +402,13 @@ def more_replicates(  # noqa: PLR0913 - what their number depends on
     (two one-sided tests: Schuirmann 1987, doi:10.1007/BF01068419). None where more than
     `MOST_REPLICATES` are needed.
     """
-    (mean_a, a), (mean_b, b) = _moments(side), _moments(baseline)
+    (mean_a, a), (mean_b, b) = _moments(tuple(side)), _moments(tuple(baseline))
     effect, spread = mean_a - mean_b, a + b
     if not math.isfinite(spread):
         return None
     freedom = 1 / ((a / spread) ** 2 + (b / spread) ** 2) if spread > 0 else 1.0
     if turns:
-        effect, spread = _moments([side[i] - baseline[j] for i, j in turns])
+        effect, spread = _moments(tuple([side[i] - baseline[j] for i, j in turns]))
         freedom = 1.0
     have = (len(side), len(baseline))
 
@@ -466,7 +467,14 @@ def _shared_kind(a: Interval, b: Interval) -> str:
     return "rounding" if a.kind == b.kind == "rounding" else "repetitions"
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float]:
+@lru_cache(maxsize=4096)
+def _logarithms(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the logarithms of a side's values: each side stands in many pairs."""
+    return tuple(map(math.log, values))
+
+
+@lru_cache(maxsize=4096)
+def _moments(values: tuple[float, ...]) -> tuple[float, float]:
     mean = math.fsum(values) / len(values)
     # Not ** 2, which raises where a product is infinite.
     squares = [(value - mean) * (value - mean) for value in values]

@@ -46,7 +46,7 @@ def t_quantile(freedom: float, tests: float = 1.0) -> float:
         density = math.exp(constant - (freedom + 1) / 2 * math.log1p(t * t / freedom))
         step = (_t_tail(t, freedom) - _tail(tests)) / density
         t += step
-        if abs(step) <= 1e-14 * t:  # as far as a double goes
+        if abs(step) <= 1e-8 * t:  # the next would be its square: less than a double holds
             break
     return t
 
