@@ -230,7 +230,7 @@ class Analysis(Struct, frozen=True):
 
     def paired(self, benchmark: str) -> bool:
         """Say whether an environment of a benchmark and its baseline have a series in common."""
-        present = {label for name, label in self.selections if name == benchmark}
+        present = {label for _, label in self.selections}
         return any(
             (cell.series, base) in self.cells
             for cell in self.of(benchmark)

@@ -63,6 +63,8 @@ class _Block(NamedTuple):
 
 #: Rows of one series: blocks of runs, and where its rows stand in each.
 _Rows = list[tuple[_Block, tuple[int, ...]]]
+#: What rules ask for beside a figure, by workload and parameters.
+_Beside = Mapping[tuple[str, Params], Mapping[str, float]]
 
 
 def cells_of(
@@ -100,7 +102,8 @@ class _Cells:
             for step in run.conditions:
                 if step.repetition >= 0:
                     self.steps[run.id, step.workload].append(step)
-        self.side = _side_values(rows)
+        self.rows, self.side = rows, _side_values(rows)
+        self.side_without: dict[tuple[str, tuple[str, ...]], _Beside] = {}
         self.limits = list(dict.fromkeys(map(limits_of, selection.runs)))
         self.busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
         self.without: dict[tuple[int, tuple[str, ...]], _Block] = {}
@@ -115,16 +118,31 @@ class _Cells:
             return whole
         kept = [(self.kept(block, gone), places) for block, places in parts]
         kept = [(block, places) for block, places in kept if block.runs]
-        cell = self.cell_of(series, kept, _runs_of(kept))
+        cell = self.cell_of(series, kept, _runs_of(kept), self.beside(series.workload, gone))
         return replace(cell, aside=tuple(busy), whole=whole) if cell.summary else whole
 
-    def cell_of(self, series: Series, parts: _Rows, runs: tuple[str, ...]) -> Cell:
+    def beside(self, workload: str, gone: set[str]) -> _Beside:
+        """Return what rules ask for beside the figures of a workload, without some runs."""
+        key = (workload, tuple(sorted(gone)))
+        if key not in self.side_without:
+            self.side_without[key] = _side_values(
+                {
+                    series: [(self.kept(block, gone), places) for block, places in parts]
+                    for series, parts in self.rows.items()
+                    if series.workload == workload and (series.metric, series.statistic) in BESIDE
+                }
+            )
+        return self.side_without[key]
+
+    def cell_of(
+        self, series: Series, parts: _Rows, runs: tuple[str, ...], side: _Beside | None = None
+    ) -> Cell:
         """Return a series of these rows, which are those of these runs."""
         if runs not in self.of_runs:
             own = caveats.merged((run, self.of_run[run]) for run in runs)
             self.of_runs[runs] = [*own, *self.together]
             self.origins[runs] = tuple(self.origin_of[run] for run in runs)
-        beside = self.side.get((series.workload, _without_direction(series.params)), {})
+        beside = (side or self.side).get((series.workload, _without_direction(series.params)), {})
         busy = self.of_steps(series.workload, runs)
         return _cell(
             series, self.label, self.selection, self.origins[runs], parts, self.of_runs[runs],

@@ -155,6 +155,8 @@ class _Told:
             for end in ("low", "high"):
                 ends = [getattr(one, end) for one in values]
                 told[end] = [_digits(value) if layout.drawable(value) else None for value in ends]
+        if places := [getattr(one, "about", "") for one in values]:
+            told |= {"at": places} if any(places) else {}
         if any(one.doubt for one in values):
             told["doubt"] = [one.doubt for one in values]
         return told

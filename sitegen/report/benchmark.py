@@ -84,7 +84,10 @@ def page(
     presented = family(benchmark)
     charts = panels.panels(analysis, benchmark)
     table = figures.measured(analysis, benchmark)
-    chosen = {one.label: analysis.selections[benchmark, one.label] for one in table.environments}
+    # Also one of which every run is left out: the page says why.
+    labels = {label for name, label in analysis.selections if name == benchmark}
+    environments = figures.platforms(analysis, labels)
+    chosen = {one.label: analysis.selections[benchmark, one.label] for one in environments}
     runs = [run for selection in chosen.values() for run in selection.runs]
     return BenchmarkPage(
         benchmark=benchmark,
@@ -109,7 +112,7 @@ def page(
                 tuple((run.id, words.when(run)) for run in selection.runs[-_MAX_RUNS:]),
                 selection.left_out[-_MAX_RUNS:],
             )
-            for one, selection in zip(table.environments, chosen.values(), strict=True)
+            for one, selection in zip(environments, chosen.values(), strict=True)
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -70,11 +71,13 @@ class CostTable(NamedTuple):
     doubts: tuple[str, ...] = ()
     #: The parameters that all of its headline rows share, which their short titles leave out.
     shared: str = ""
+    #: What tells it from another table of the same two, whose baseline has another word.
+    apart: str = ""
 
     @property
     def id(self) -> str:
         """The table's name on its page."""
-        return f"{self.side.label}-against-{self.baseline.label}"
+        return f"{self.side.label}-against-{self.baseline.label}{self.apart}"
 
     @property
     def title(self) -> str:
@@ -150,6 +153,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         plain = not words.platform(analysis.config, label).is_tee
         return plain, choice, order.index(label), base
 
+    twice = Counter((label, base) for label, base, _ in groups)
     tables = []
     for label, base, against in sorted(groups, key=place):
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
@@ -160,7 +164,8 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         rows = tuple(_row(one, around) for one in comparisons)
         differing = analysis.differences(benchmark, label, base)
         sides = (benchmark, side, baseline, against, side.is_tee)
-        tables.append(CostTable(*sides, rows, differing, doubts, words.params(shared)))
+        apart = f"-as-{against}" if twice[label, base] > 1 else ""
+        tables.append(CostTable(*sides, rows, differing, doubts, words.params(shared), apart))
     return tuple(tables)
 
 

@@ -16,7 +16,7 @@ from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.units import percent
+from sitegen.catalogue.units import percent, percents
 from sitegen.model import Provenance
 from sitegen.report import costs, effects, words
 from sitegen.report.costs import CostRow, CostTable
@@ -57,7 +57,8 @@ class Answer(NamedTuple):
     def open(self) -> bool:
         """Whether the bounds allow both more and less."""
         ends = self.comparison.joint if self.comparison.estimate else None
-        return not self.comparison.decided and ends is not None and ends.low < 1 < ends.high
+        unsaid = not (self.comparison.decided or self.comparison.doubt)
+        return unsaid and ends is not None and ends.low < 1 < ends.high
 
     @property
     def subject(self) -> str:
@@ -122,7 +123,7 @@ class Answer(NamedTuple):
             each = "figure" if self.standing == _CITED else "run"
             how = ", as printed" if self.standing == _CITED else ""
             return f"one {each} a side{how}, {against}"
-        span = effects.interval(one).replace("+", "").removesuffix(f"{NBSP}%")
+        span = _bounds(one).replace("+", "").removesuffix(f"{NBSP}%")
         return words.joined(f"{span} {against}".lstrip(), _many(one))
 
     @property
@@ -178,10 +179,8 @@ def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]
     title = family(benchmark).title
     if answer := best(costs.of_tees(tables)) or best(tables):
         return Finding(answer.sentence, _beside(answer), answer)
-    rows = [row for table in tables for row in table.rows]
-    if rows:
-        why = next((row.detail for row in rows if row.detail), "no value can be divided")
-        return Finding(f"No comparison of {title} means anything yet: {why}.")
+    if rows := [Answer(table, row) for table in tables for row in table.headlines]:
+        return Finding(_undivided(title, rows))
     many = words.count(len({one.environment for one in analysis.of(benchmark)}), "environment")
     if analysis.paired(benchmark):
         why = "None of the metrics says whether more of it is better."
@@ -191,6 +190,18 @@ def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]
         "What a TEE costs here was not measured: no environment has its own machine without the"
         " TEE beside it.",
     )
+
+
+def _undivided(title: str, answers: Sequence[Answer]) -> str:
+    """Return what is said where no headline series can be divided: a difference, or why nothing."""
+    for one in answers:
+        compared, row, against = one.comparison, one.row, one.table.baseline.name
+        if not compared.reason and row.cost:
+            said = words.joined(row.cost, compared.verdict)
+            return f"{one.subject}, {_object(row)}: {said} (against {against})."
+    why = next((one.comparison.reason for one in answers if one.comparison.reason), "")
+    why = why or "no value can be divided"
+    return f"No comparison of {title} means anything yet: {why}."
 
 
 def of_environment(platform: Platform, tables: Sequence[CostTable]) -> Finding:
@@ -224,8 +235,12 @@ def _told(answers: Sequence[Answer]) -> list[Answer]:
     """Return the best-supported answers, those that cost most; one alone where any is open."""
     standing = min((one.standing for one in answers), default=_DECIDED)
     chosen = [one for one in answers if one.standing == standing]
-    if any(one.open for one in chosen):
+    if standing == _DOUBTFUL or any(one.open for one in chosen):
+        # Of one alone the doubt and the bounds are told.
         return chosen[:1]
+    # Replicates and single values do not stand together: what is said of one is not so of both.
+    several = any(one.comparison.estimate for one in chosen)
+    chosen = [one for one in chosen if bool(one.comparison.estimate) == several]
     chosen.sort(key=lambda one: -(one.comparison.factor or 0.0))
     # Nothing that costs nothing stands beside what does.
     costly = [one for one in chosen if (one.comparison.factor or 0.0) > 1 and _costs(one)]
@@ -292,6 +307,16 @@ def _amount(comparison: Comparison) -> str:
     if comparison.share is not None and not effects.as_factor(comparison):
         return f"{percent(abs(comparison.share)).lstrip('+')}{NBSP}%"
     return effects.effect(comparison).removesuffix(f" {effects.pace(comparison)}")
+
+
+def _bounds(comparison: Comparison) -> str:
+    """Return the interval of an effect; of a gain the gain's, as the clause has it."""
+    ends = comparison.share_interval
+    if effects.as_factor(comparison) or ends is None or ends[1] > 0:
+        return effects.interval(comparison)
+    low, high = -ends[1], -ends[0]
+    digits = percents(low, high)
+    return f"{percent(low, digits)} to {percent(high, digits)}{NBSP}%"
 
 
 def _beside(answer: Answer) -> str:

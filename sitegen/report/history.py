@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -161,9 +161,7 @@ def _steps(
     """Yield each step in words: by how much, since when, with which event, where else."""
     metric = analysis.metric(series.metric)
     for label, one in seen.items():
-        for before, after in pairwise(one.levels):
-            if before.end >= after.start:
-                continue
+        for before, after in _changes(one):
             run = one.line.runs[after.start]
             near = _near(one.line, before, after)
             text = words.joined(
@@ -177,6 +175,14 @@ def _steps(
             of = f"{series.workload}/{series.metric}/{series.statistic}/{params}"
             key = f"{series.benchmark}/{run.id}/{of}"
             yield Change(run.started_at, series.benchmark, key, what, text, run.id)
+
+
+def _changes(seen: _Seen) -> Iterator[tuple[Level, Level]]:
+    """Yield the levels on both sides of each step: of one machine and one tool."""
+    for before, after in pairwise(seen.levels):
+        apart = any(e.apart and before.end < e.place <= after.start for e in seen.line.events)
+        if before.end < after.start and not apart:
+            yield before, after
 
 
 def _moved(metric: Metric, before: Level, after: Level) -> str:
@@ -207,13 +213,14 @@ def _elsewhere(
     analysis: Analysis, label: str, seen: Mapping[str, _Seen], step: tuple[Level, Level]
 ) -> str:
     """Return whether the baseline of an environment steps with it."""
-    base = next((name for _, name in baselines(label, analysis.config, [*seen])), "")
+    labels = {name for _, name in analysis.selections}
+    base = next((name for _, name in baselines(label, analysis.config, labels)), "")
     if base not in seen:
         return ""
     other, own = seen[base], seen[label].line
     start, end = own.at[max(step[0].end - 1, 0)], own.at[min(step[1].start + 1, len(own.at) - 1)]
     rises = step[1].value > step[0].value
-    for before, after in pairwise(other.levels):
+    for before, after in _changes(other):
         there = other.line.at[before.end], other.line.at[after.start]
         if (after.value > before.value) == rises and there[0] < end and there[1] > start:
             return "its baseline too"

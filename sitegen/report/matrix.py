@@ -508,8 +508,4 @@ def _with_unit(metric: Metric, values: Sequence[float | None]) -> str:
 
 
 def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
-    if value is None:
-        return "not measured"
-    if printed and printed.split(" ")[-1] in (unit.text, printed):
-        return printed.split(" ")[0]
-    return unit.number(value)
+    return "not measured" if value is None else words.figure(value, printed, unit)

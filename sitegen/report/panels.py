@@ -307,6 +307,8 @@ def _points(members: Sequence[Cell], panel: Panel, unit: DisplayUnit) -> Iterato
         if not cell.summary or not base.summary:
             continue
         value = cell.summary.value
+        if panel.efficiency and base.summary.value <= 0:
+            continue
         if panel.efficiency:
             share = 100 * value / (base.summary.value / _at(base, panel.axis) * at)
             counted = Behind(words.counted(cell.summary), behind(cell, unit).runs)

@@ -164,7 +164,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     )
     used: dict[Series, list[tuple[str, str]]] = {}
     siblings = siblings or Siblings()
+    gone = {workload for workload, _ in siblings.aside}
     for use in () if siblings.left_out else uses:
+        if use.series.workload in gone:
+            continue
         used.setdefault(use.series, []).append((use.address, use.sides))
     presented = family(run.benchmark)
     parameters = [p for p in run.parameters if not p.name.startswith(DOUBT)]

@@ -26,6 +26,8 @@ class Siblings(NamedTuple):
     previous: Link | None = None
     next: Link | None = None
     session: tuple[Link, ...] = ()
+    #: Workloads in whose figures it is not, and why: (workload, mark).
+    aside: tuple[tuple[str, str], ...] = ()
 
 
 class Use(NamedTuple):
@@ -43,6 +45,11 @@ def of_runs(analysis: Analysis, runs: Sequence[AnyRun]) -> Iterator[tuple[str, S
         for selection in analysis.selections.values()
         for run_id, why in selection.left_out
     }
+    aside: dict[str, dict[tuple[str, str], None]] = {}
+    for cell in analysis.cells.values():
+        for mark in cell.aside:
+            for run_id in mark.runs:
+                aside.setdefault(run_id, {})[cell.series.workload, mark.rule.short] = None
     of_session: dict[str, list[AnyRun]] = {}
     groups: dict[tuple[str, str], list[AnyRun]] = {}
     for run in runs:
@@ -61,6 +68,7 @@ def of_runs(analysis: Analysis, runs: Sequence[AnyRun]) -> Iterator[tuple[str, S
                     links[place],
                     links[place + 2],
                     tuple(_of_session(run, others)) if len(others) > 1 else (),
+                    tuple(sorted(aside.get(run.id, ()))),
                 ),
             )
 

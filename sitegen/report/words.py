@@ -148,9 +148,13 @@ def number(cell: Cell, unit: DisplayUnit) -> str:
     """Return a cell's value in ``unit``: the printed digits where the source used that unit."""
     if cell.summary is None:
         return "not measured"
-    value = cell.summary.value
-    parsed = printed_number(cell.printed) if cell.printed else None
-    if cell.printed and parsed and abs(parsed[0] * unit.factor - value) <= 1e-9 * abs(value):
+    return figure(cell.summary.value, cell.printed, unit)
+
+
+def figure(value: float, printed: str | None, unit: DisplayUnit) -> str:
+    """Return a value in ``unit``: the digits that were printed, where they are of that unit."""
+    parsed = printed_number(printed) if printed else None
+    if parsed and abs(parsed[0] * unit.factor - value) <= 1e-9 * abs(value):
         decimals = round(-math.log10(2 * parsed[1]))
         return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
     return unit.number(value)

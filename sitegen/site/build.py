@@ -366,7 +366,7 @@ class _Build:
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         downloads = {form: f"data/{name}.{form}" for form in _FORMS}
         rest = f"{name}/rest.js"
-        self.page_keys[name] = key = self._benchmark_key(runs, note)
+        self.page_keys[name] = key = self._benchmark_key(name, runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
             cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
                 self.old.benchmarks[name],
@@ -424,12 +424,25 @@ class _Build:
 
         return merged(one for _, _, told, _ in self.benchmarks.values() for one in told)
 
-    def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
-        """Return what changes when one of these runs does, the note, or what is said of all."""
+    def _benchmark_key(self, name: str, runs: Sequence[AnyRun], note: str) -> str:
+        """Return what changes when one of these runs does, the note, or what is said of all.
+
+        Which runs stand and what is compared with what hang on the runs of other benchmarks too.
+        """
         analysis = self.analysis
+        chosen = [
+            f"{label}{[run.id for run in one.runs]}{one.left_out}"
+            for (of, label), one in sorted(analysis.selections.items())
+            if of == name
+        ]
+        pairs = {
+            (one.side.environment, one.baseline.environment, one.against)
+            for one in analysis.comparisons
+            if one.series.benchmark == name
+        }
         common = f"{analysis.config}{analysis.definitions}{self.publications}"
         common += self.elsewhere.drawn_by
-        parts = [f"{self.page_base}{common}{note}"]
+        parts = [f"{self.page_base}{common}{note}{sorted(pairs)}", *chosen]
         for run in runs:
             held = self.library.runs[run.id]
             superseded = self.superseded.get(run.id)
@@ -556,7 +569,16 @@ class _Build:
         for (name, label), selection in self.analysis.selections.items():
             if name != benchmark or not selection.runs:
                 continue
-            held = self.library.runs[selection.runs[-1].id]
+            # One that is set aside somewhere would draw what no figure stands for.
+            gone = {
+                run
+                for cell in self.analysis.of(benchmark)
+                if cell.environment == label
+                for mark in cell.aside
+                for run in mark.runs
+            }
+            clean = [run for run in selection.runs if run.id not in gone] or selection.runs
+            held = self.library.runs[clean[-1].id]
             if not held.steps:
                 continue
             whole, files, _ = self._manifest(held.entry)
@@ -629,11 +651,13 @@ class _Build:
         self.siblings = dict(siblings.of_runs(self.analysis, self.runs))
         self.uses = siblings.uses(self.analysis)
         used = {key: _short(f"{each}") for key, each in self.uses.items()}
+        # A metric is defined by whichever run does so last.
+        base = f"{self.page_base}{self.analysis.definitions}"
         fresh = []
         for held, with_raw in self._published():
             run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
             self.page_keys[run_id] = key = _short(
-                f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
+                f"{base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
                 f"{held.run.remarks}{self.siblings[run_id]}"
                 f"{used.get((held.run.benchmark, held.run.environment))}"
             )

@@ -63,13 +63,18 @@ def changes(base: str, title: str, found: Iterable[Change]) -> bytes:
         (
             f"{_authority(base, one.day)}changes/{quote(one.key, safe='/+=,.-')}",
             f"{one.family}: {one.title}",
-            one.at if "T" in one.at else f"{one.day}T00:00:00Z",
+            _moment(one.at),
             f"{base}/{one.benchmark}/#history",
             ". ".join([f"{one.title}{one.text}", *one.facts]) + ".",
         )
         for one in newest
     )
     return _atom(f"{base}/changes.xml", f"{title}: changes", f"{base}/changes.xml", entries)
+
+
+def _moment(at: str) -> str:
+    """Return when a run was taken as Atom wants it: a month or a year begins on its first day."""
+    return at if "T" in at else f"{(at + '-01-01')[:10]}T00:00:00Z"
 
 
 def _authority(base: str, day: str) -> str:

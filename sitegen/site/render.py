@@ -144,6 +144,9 @@ class Renderer:
             signals=_signals,
             navigation=self._navigation,
             count=words.count,
+            lower_first=words.lower_first,
+            # As text: a snippet that is copied is markup in somebody else's page.
+            markup_of=html.escape,
             bytes_text=words.size,
         )
 

@@ -126,7 +126,7 @@ def _step(step: StepOutput) -> str:
         if step.excerpt
         else ""
     )
-    about = f"{escaped(step.repetition)}, {step.about}"
+    about = f"{escaped(step.repetition)}, {escaped(step.about)}"
     return f'{command}<p class="note">{about}{ended}</p>{excerpt}'
 
 

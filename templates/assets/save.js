@@ -113,12 +113,12 @@
       order: bars.length ? ys[i] : 0,
       row: [
         series[meta.series ? meta.series[i] : trace][0],
-        bars.length ? meta.group?.[i] : plain(String(places.get(at) ?? at)),
+        bars.length ? meta.group?.[i] : plain(String(meta.at?.[i] || (places.get(at) ?? at))),
         bars.length ? at : ys[i], unit, meta.low?.[i], meta.high?.[i], meta.doubt?.[i],
-        customdata?.[i].split("\n")[1],
+        customdata?.[i]?.split("\n")[1],
         (meta.runs?.[i] || []).map((place) => runs[place][0]).join(" "), site, address,
       ],
-    })));
+    }))).filter(({ row }) => row[2] !== null); // where a line is broken there is nothing
     lines.sort((a, b) => a.order - b.order);
     const head = ["series", bars.length ? "group" : x || "at", "value", "unit", "low", "high", "caveat", "stands on", "runs", "source", "page"];
     return [head, ...lines.map(({ row }) => row)].map((row) => row.map(field).join(",")).join("\r\n");

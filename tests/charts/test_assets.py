@@ -10,7 +10,7 @@ import pytest
 from tests.charts.examples import HUES
 
 _ASSETS = Path(__file__).parents[2] / "templates" / "assets"
-_KIB = {"site.css": 18}
+_KIB = {"site.css": 20}
 
 
 @pytest.mark.parametrize(
