@@ -432,6 +432,19 @@ def test_a_contended_run_leaves_the_figures_and_is_told_with_what_they_would_be(
     assert found.whole.share == pytest.approx(0.302, abs=0.002)
 
 
+def test_what_stands_beside_a_figure_is_of_the_same_runs() -> None:
+    def of(value: float, device: float, day: int) -> Run:
+        run = a_run("cvm", value, day=f"2025-03-0{day}", metric="fio.io_bytes")
+        beside = run.measurements[0]._replace(metric="fio.device_bytes", value=device)
+        return replace(run, measurements=(*run.measurements, beside))
+
+    runs = [of(1e9, 1e9, 1), of(1e9, 1e9, 2), contended(of(1e9, 1.0, 3))]
+    cells = analyse(runs, CONFIG).cells
+    [cell] = [one for (series, _), one in cells.items() if series.metric == "fio.io_bytes"]
+    assert len(cell.runs) == 2
+    assert set(cell.beside.values()) == {1e9}
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_where_half_of_the_runs_or_more_are_contended_all_of_them_are_doubted(number: int) -> None:
     cvm = five("cvm", *(80.0, 81.0, 40.0)[: 2 * number - (number == 2)])

@@ -123,3 +123,30 @@ def test_of_several_benchmarks_those_that_cost_most_are_named_together() -> None
     assert findings.of_report(tables).replace("\N{NO-BREAK SPACE}", " ") == (
         "TDX costs random reads 20.0 %, and adds 10.0 % to TPOT (3 boots a side, against VM)."
     )
+
+
+def test_a_doubt_is_told_in_the_headline_of_several_benchmarks_too() -> None:
+    def doubted(metric: str, side: tuple[float, ...]) -> list[Run]:
+        return [
+            replace(contended(one), steps=(replace(contended(one).steps[0], workload=work),))
+            for one in sides(metric, side, (100.0, 101.0, 99.0))
+            for work in [one.measurements[0].workload]
+        ]
+
+    every = [*doubted(IOPS, (80.0, 81.0, 79.0)), *doubted("fio.latency", (120.0, 121.0, 119.0))]
+    analysis = analyse(every, CONFIG)
+    tables = {name: costs.tables(analysis, name) for name in ("fio", "llm")}
+    assert "; doubtful: contention)" in findings.of_report(tables)
+    unclear = doubted(IOPS, (90.0, 95.0, 110.0))
+    assert "doubtful: contention" in sentence(unclear)
+
+
+def test_the_interval_of_a_gain_is_that_of_the_gain() -> None:
+    found = sentence(sides(IOPS, (110.0, 111.0, 109.0), (100.0, 101.0, 99.0)))
+    low, high = re.findall(r"[(]([0-9.]+) to ([0-9.]+) against", found)[0]
+    assert float(low) < 10 < float(high)
+
+
+def test_where_nothing_is_divided_the_difference_is_told() -> None:
+    found = sentence(sides("ab.error_rate", (0.1,) * 3, (0.0,) * 3), "ab")
+    assert found == "TDX, error rate: +10.0 points (against VM)."

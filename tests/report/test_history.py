@@ -300,3 +300,16 @@ def test_runs_with_other_settings_are_named() -> None:
     other = replace(taken("vm", 0), provenance=Provenance.IMPORTED)
     found = over_time(other, taken("vm", 1), taken("vm", 2))
     assert found.notes == ("1 run of VM with other settings than those of today",)
+
+
+def test_no_step_is_told_across_another_tool() -> None:
+    old = series("vm", 24, at=12)
+    new = [
+        taken("vm", 7 * n + 300, value * noise, version="25.00")
+        for n, (value, noise) in enumerate(
+            zip([5000.0] * 12 + [4400.0] * 12, [1.0, 1.004, 0.997, 1.002] * 6, strict=True)
+        )
+    ]
+    steps = [one.text for one in over_time(*old, *new).changes if "since" in one.text]
+    assert len(steps) == 2
+    assert not any("25.00" in text for text in steps)

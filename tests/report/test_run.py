@@ -14,7 +14,7 @@ from benchmarks.synthetic import rich
 from sitegen import config
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Archive
-from sitegen.catalogue.units import scales
+from sitegen.catalogue.units import DisplayUnit, scales
 from sitegen.config import Config, Environment
 from sitegen.model import (
     Comparability,
@@ -28,7 +28,7 @@ from sitegen.model import (
     StepRecord,
     params,
 )
-from sitegen.report import addresses, matrix, run, run_steps, siblings
+from sitegen.report import addresses, matrix, run, run_steps, siblings, words
 from tests import site_checks as check
 
 SETTINGS = Config(
@@ -378,3 +378,9 @@ def test_a_run_that_is_left_out_says_why_and_leads_to_no_comparison() -> None:
     links = [link for row in page.uses for link in row]
     assert links
     assert {address for address, _ in links} <= {one.address for one in mine}
+
+
+def test_digits_that_were_printed_stand_under_their_own_unit_alone() -> None:
+    milliseconds = DisplayUnit(1e-3, "ms")
+    assert words.figure(0.0153, "0.0153", milliseconds) == "15.3"
+    assert words.figure(0.0153, "15.30", milliseconds) == "15.30"

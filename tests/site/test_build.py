@@ -34,6 +34,7 @@ from sitegen.model import (
     Run,
     Source,
     params,
+    run_id,
 )
 from sitegen.report import benchmark
 from sitegen.site.build import build
@@ -113,6 +114,31 @@ def test_one_run_added_gives_what_a_full_build_gives_and_writes_only_what_change
     # The run before it leads to it; no other page of a run knows of it.
     before_it = max(run.id for run in runs if run.environment == newest.environment)
     assert of_runs == {newest.id, before_it}
+
+
+def test_a_run_of_another_benchmark_that_moves_the_window_makes_kept_pages_anew(
+    tmp_path: Path,
+) -> None:
+    runs = check.three_a_side()
+    far = check.storage_run(0)
+    late = replace(
+        far,
+        id=run_id("2026-12-01T00:00:00Z", "7z", b"late"),
+        benchmark="7z",
+        started_at="2026-12-01T00:00:00Z",
+        measurements=tuple(
+            row._replace(metric="7z.rating", unit="MIPS", params=params(threads=1))
+            for row in far.measurements[:1]
+        ),
+        steps=(),
+        samples=(),
+    )
+    check.built(tmp_path / "grown", *runs)
+    check.built(tmp_path / "grown", late)
+    check.built(tmp_path / "whole", *runs, late)
+    grown, whole = (check.tree(tmp_path / name / "site") for name in ("grown", "whole"))
+    assert check.differing(grown, whole) == []
+    assert "older than 90 days" in (tmp_path / "grown/site/fio/index.html").read_text()
 
 
 def test_nothing_changed_renders_and_writes_nothing(tmp_path: Path) -> None:
