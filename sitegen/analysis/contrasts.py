@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.replicates import FOR_INTERVAL
 from sitegen.analysis.stats import Interval, slowdown, t_interval
+from sitegen.catalogue.families import natural
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
 from sitegen.config import Price
@@ -177,14 +178,15 @@ def axis_pairs(analysis: Analysis, benchmark: str, contrast: AxisCost) -> list[A
     higher = analysis.metric(contrast.series.metric).better == Better.HIGHER
     rows = []
     groups = _by_value(analysis, benchmark, contrast)
-    for (_, _, rest), by_value in groups.items():
+    order = list(analysis.config.environments).index
+    for (label, _, rest), by_value in groups.items():
         base, side = (by_value.get(value) for value in contrast.values)
         if base and side and base.summary and side.summary:
             factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
             if factor is not None:
                 pairs = matched(base, side, factor, higher_is_better=higher)
-                rows.append((base, side, rest, *pairs))
-    return rows
+                rows.append((order(label), natural(side.series), (base, side, rest, *pairs)))
+    return [row for *_, row in sorted(rows, key=lambda row: row[:2])]
 
 
 def matched(

@@ -155,17 +155,7 @@ class _Cells:
         if key not in self.busy:
             steps = {run: self.steps[run, workload] for run in runs}
             found = caveats.applying("steps", [step for run in runs for step in steps[run]])
-            self.busy[key] = [
-                replace(
-                    mark,
-                    runs=tuple(
-                        run
-                        for run in runs
-                        if caveats.applying("steps", steps[run], rules=[mark.rule])
-                    ),
-                )
-                for mark in found
-            ]
+            self.busy[key] = [_of_its_runs(mark, steps) for mark in found]
         return self.busy[key]
 
     def kept(self, block: _Block, gone: Container[str]) -> _Block:
@@ -177,6 +167,15 @@ class _Cells:
             columns = [tuple([column[place] for place in places]) for column in block.columns]
             self.without[key] = _Block(runs, block.shape, columns)
         return self.without[key]
+
+
+def _of_its_runs(mark: Caveat, steps: Mapping[str, Sequence[StepConditions]]) -> Caveat:
+    """Return a caveat of steps with the runs that it is of, and what it saw in theirs alone."""
+    rules = [mark.rule]
+    runs = tuple(run for run in steps if caveats.applying("steps", steps[run], rules=rules))
+    theirs = [step for run in runs for step in steps[run]]
+    said = caveats.applying("steps", theirs, rules=rules)
+    return replace(mark, runs=runs, sentence=said[0].sentence if said else mark.sentence)
 
 
 def _runs_of(parts: _Rows) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ TOOL = tool.Tool(
         tool.SeriesParameter("prover", values={"s-two": "S-two"}),
         tool.SeriesParameter("proof_system", values={"stark": "STARK", "groth16": "Groth16"}),
         tool.SeriesParameter("proof_mode", values={"stark": "STARK", "groth16": "Groth16"}),
-        tool.SeriesParameter("time_scope", words="{} time"),
+        tool.SeriesParameter("time_scope", words="over the {} time"),
         tool.SeriesParameter("cycle_kind", words="{} cycles"),
         tool.SeriesParameter("hash", values={"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"}),
         tool.SeriesParameter("gpus", tool.Kind.COUNT),

@@ -399,7 +399,8 @@ def _x_axis(spec: LineChart, xs: Sequence[float], px: Extent) -> Axis:
     ticks: Sequence[tuple[float, str]] = spec.x_ticks
     if not ticks:
         places = sorted({*xs}) if spec.kind == "line" else []
-        if 0 < len(places) <= _FEW_PLACES:
+        short = all(place == round(place, 0) or place == float(f"{place:.3g}") for place in places)
+        if short and 0 < len(places) <= _FEW_PLACES:
             ticks = [(place, _signed(place, f"{abs(place):,.6g}")) for place in places]
         else:
             ticks = _axis((low, high), 5, px, log=spec.x_log).ticks

@@ -303,6 +303,9 @@ def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame, told
         "color": [_GROUND if point.doubt else colour for point in points],
         "line": {"color": colour, "width": [1.75 if point.doubt else 0 for point in points]},
     }
+    if any(point.label for point in points):
+        trace |= {"mode": "lines+markers+text", "text": [plain(p.label) for p in points]}
+        trace["textposition"] = "top center"
     trace["hovertemplate"] = _HOVER
     ends = [(point.y, layout.interval(point.low, point.high, least)) for point in points]
     return {**trace, "error_y": _errors(ends, colour)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from string import ascii_lowercase
 from typing import Final
 
 from sitegen.charts import layout, spec
@@ -81,12 +82,20 @@ def _bar(row: layout.BarRow, bars: layout.BarLayout, unit: str) -> str:
     text, absent = escape(mark.printed), ""
     if mark.value is None:
         absent = ' class="na"'
-    elif mark.doubt and not bars.notes:
-        text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
+    elif mark.doubt:
+        # Where several reasons stand at the foot, a letter says which is this bar's.
+        reasons = [reason for reason, _ in bars.notes]
+        said = mark.doubt if not reasons else _letter(reasons, mark.doubt)
+        text += f' <tspan class="y">{escape(said)}</tspan>' if said else ""
     return (
         f"<g><title>{escape(mark.sentence(row.heading, unit))}</title>{label}{bar}{whisker}"
         f'<text{absent} x="{zero + row.end * px + 6:.1f}" y="{top + 11}">{text}</text></g>'
     )
+
+
+def _letter(reasons: Sequence[str], reason: str) -> str:
+    """Return the letter of one of several reasons; one alone needs none."""
+    return ascii_lowercase[reasons.index(reason) % 26] if len(reasons) > 1 else ""
 
 
 def _notes(notes: Sequence[layout.Note], height: float, *, hollow: bool) -> list[str]:
@@ -100,7 +109,8 @@ def _notes(notes: Sequence[layout.Note], height: float, *, hollow: bool) -> list
         elif hue:
             box = f'y="{y - 9}" width="12" height="9" fill="url(#p-{hue})"'
             parts.append(f'<rect class="hatch" {box}/>')
-        shown = escape(layout.clip(text, layout.WIDTH - x))
+        letter = "" if hollow or not hue else _letter([reason for reason, _ in notes], text)
+        shown = escape(layout.clip(f"{letter} {text}".lstrip(), layout.WIDTH - x))
         parts.append(f'<text class="y" x="{x}" y="{y}">{shown}</text>')
     return parts
 

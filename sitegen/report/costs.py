@@ -107,12 +107,6 @@ class CostTable(NamedTuple):
         return max(rows, key=lambda row: row.comparison.factor or 0, default=None)
 
     @property
-    def leading(self) -> CostRow | None:
-        """The worst of what is decided, else the first headline row that may be read."""
-        clean = (row for row in self.headlines if row.cost and not row.comparison.doubt)
-        return self.worst or next(clean, None)
-
-    @property
     def undecided(self) -> str:
         """How many headline series nothing is decided of, and between what they lie."""
         series = words.count(len(self.headlines), "series", "series")
@@ -184,7 +178,9 @@ def _shared(comparisons: Sequence[Comparison]) -> Params:
 def _short(comparison: Comparison, skip: frozenset[str]) -> str:
     """Return the title of a headline row among the others of its table."""
     series, headline = comparison.series, comparison.headline
-    if headline is None or headline.whole:
+    if headline is None:
+        return words.joined(comparison.metric.title, words.title(series), by=": ")
+    if headline.whole:
         return words.title(series)
     return words.joined(headline.title, words.params(series.params, skip), by=": ")
 

@@ -149,7 +149,8 @@ def standing(comparison: Comparison) -> str:
         reason = "an interval, no verdict"
     elif comparison.headline and comparison.word == Word.INCONCLUSIVE:
         span = ends(comparison, comparison.joint, "and")
-        between = f"between {span}" if span else ""
+        together = f" with all {comparison.among} together" if comparison.among > 1 else ""
+        between = f"between {span}{together}" if span else ""
         reason = words.joined(between, decision(comparison), by="; ")
     elif comparison.headline:
         reason = decision(comparison)

@@ -23,6 +23,8 @@ from sitegen.report.costs import CostRow, CostTable
 from sitegen.report.effects import NBSP
 from sitegen.report.words import Platform
 
+#: A verdict that needs more words in a sentence.
+_SAID = {"n unknown": "printed without a count"}
 #: Benchmarks that the front page names in its headline.
 _MOST_CLAUSES = 3
 _DECIDED, _OPEN, _CITED, _SINGLE, _DOUBTFUL = range(5)
@@ -165,6 +167,12 @@ def best(tables: Iterable[CostTable]) -> Answer | None:
         if row.comparison.factor and not row.comparison.reason
     ]
     return min(answers, key=_rank, default=None)
+
+
+def row_of(table: CostTable) -> CostRow | None:
+    """Return the row that stands for a table: the worst of what is decided, else the best."""
+    answer = best([table])
+    return table.worst or (answer.row if answer else None)
 
 
 def _rank(answer: Answer) -> tuple[object, ...]:
@@ -325,7 +333,7 @@ def _beside(answer: Answer) -> str:
     parts = [f"{table.side.name} against {table.baseline.name}."]
     verdicts: dict[str, int] = {}
     for row in rows:
-        said = row.comparison.verdict or "no verdict"
+        said = _SAID.get(row.comparison.verdict, row.comparison.verdict) or "without a verdict"
         verdicts[said] = verdicts.get(said, 0) + 1
     if len(rows) > 1:
         told = (f"{count} {said}" for said, count in verdicts.items())

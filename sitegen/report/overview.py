@@ -14,7 +14,7 @@ from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
 from sitegen.report import addresses, costs, findings, machine, panels, run_list, words
-from sitegen.report.costs import CostTable
+from sitegen.report.costs import CostRow, CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.findings import Finding
 from sitegen.report.navigation import in_order
@@ -32,6 +32,7 @@ class OverviewGroup(NamedTuple):
     benchmark: str
     title: str
     tables: tuple[CostTable, ...]
+    leads: tuple[CostRow | None, ...]
     absent: str
     chart: Chart | None
 
@@ -155,7 +156,8 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
     chart = next(iter(panels.panels(analysis, benchmark, f"{benchmark}-")), None)
-    return OverviewGroup(benchmark, family(benchmark).title, tables, absent, chart)
+    leads = tuple(findings.row_of(table) for table in tables)
+    return OverviewGroup(benchmark, family(benchmark).title, tables, leads, absent, chart)
 
 
 def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[Fact, ...]:

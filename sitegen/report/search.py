@@ -12,6 +12,7 @@ from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
 from sitegen.report import run_list, words
 from sitegen.report.claims import ClaimsPage
+from sitegen.report.costs import CostTable
 from sitegen.report.methodology import MethodologyPage
 from sitegen.report.navigation import in_order
 from sitegen.report.reports import ReportPage
@@ -47,6 +48,7 @@ def entries(  # noqa: PLR0913 - what all can be searched
     methodology: MethodologyPage,
     reports: Iterable[ReportPage] = (),
     claims: ClaimsPage | None = None,
+    tables: Iterable[CostTable] = (),
 ) -> list[Found]:
     """Return everything that can be found; ``counts`` are runs by benchmark and environment."""
     benchmarks = in_order({benchmark for benchmark, _ in counts})
@@ -80,11 +82,13 @@ def entries(  # noqa: PLR0913 - what all can be searched
         found += (
             Found(
                 "claim", row.claim.statement, words.joined(row.verdict, source.title or source.id),
-                f"claims/#{row.claim.id}", row.claim.where,
+                f"claims/#{row.claim.id}", f"{row.claim.where} {row.printed} {row.computed}",
             )
             for source, _, rows in claims.groups
             for row in rows
         )  # fmt: skip
+    for table in tables:
+        found += _costs(table)
     found += _definitions(methodology)
     return found
 
@@ -97,6 +101,19 @@ def file(found: Iterable[Found], shards: Sequence[str]) -> bytes:
 
 def _place(analysis: Analysis, label: str) -> tuple[Platform, str]:
     return words.platform(analysis.config, label), run_list.tee(analysis, label)
+
+
+def _costs(table: CostTable) -> Iterator[Found]:
+    """Yield what each headline series of a comparison costs."""
+    side, base = table.side, table.baseline
+    for row in table.headlines:
+        if row.comparison.headline and row.cost:
+            said = words.joined(row.cost, row.comparison.verdict)
+            yield Found(
+                "cost", f"{row.short}: {side.name} against {base.name}",
+                words.joined(said, table.title, by=" · "),
+                f"{table.benchmark}/#{row.address}", f"{side.tee} {row.unit} {row.title}",
+            )  # fmt: skip
 
 
 def _report(report: ReportPage) -> Iterator[Found]:

@@ -75,7 +75,7 @@ def of_overview(site: Site, page: OverviewPage, day: str) -> Shared:
     """Return what the front page says."""
     tables = [table for group in page.groups for table in group.tables]
     answer = findings.leading({group.benchmark: group.tables for group in page.groups})
-    led = [(table, table.leading) for table in tables]
+    led = [(table, findings.row_of(table)) for table in tables]
     rows = [(table, row) for table, row in led if row]
     card = _card(
         site, words.count(page.runs, "run"), page.headline, answer, day,
@@ -120,7 +120,7 @@ def of_environment(site: Site, page: EnvironmentPage, day: str) -> Shared:
     name, answer, sentence = page.platform.name, page.finding.answer, page.finding.sentence
     path = f"environments/{page.platform.label}/"
     tables = page.costs[0].tables if page.costs else ()
-    rows = [(table, row) for table in tables if (row := table.leading)]
+    rows = [(table, row) for table in tables if (row := findings.row_of(table))]
     said = answer.title if answer else page.platform.role
     return Shared(
         title=shortened(f"{name}: {said}"),

@@ -292,6 +292,7 @@ class _Build:
         analysis, runs, site = self.analysis, self.runs, self.renderer.site
         names = sorted({run.benchmark for run in runs})
         tables = {name: costs.tables(analysis, name) for name in names}
+        self.tables = [table for name in names for table in costs.of_tees(tables[name])]
         for name in names:
             self._benchmark(name, tables[name])
         front = overview.page(analysis, runs, tables, self.checked)
@@ -534,6 +535,7 @@ class _Build:
             self.definitions,
             self.reports,
             self.claims,
+            self.tables,
         )
         self._take(search.FILE, search.file(found, self.shards))
         # They lead to places that other pages must have.
@@ -545,7 +547,7 @@ class _Build:
         base = self.config.base_url
         root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
         # It is served at any depth: only here do links start at the site's root.
-        self._take("404.html", self.renderer.page("404.html", "", root=root))
+        self._take("404.html", self.renderer.page("404.html", "404.html", root=root))
         self._take(".nojekyll", b"")
         sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
         self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())

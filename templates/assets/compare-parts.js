@@ -29,10 +29,10 @@ const sentence = (side, base, found) => {
   }
   const clean = pairs.filter(([, { doubts, reason }]) => !doubts.length && !reason);
   const [worst, pair] = clean.sort(([, a], [, b]) => b.factor - a.factor)[0] || [];
-  // The worst of all, in words that a gain does not turn into a negative loss.
+  // The worst of all: an estimate and no bound, in words that turn no gain into a negative loss.
   const effect = worst && effectOf(pair.factor, null, worst.metric).replace("\u2212", "");
-  const most = !worst ? "" : pair.factor < 1 ? `; better by at least ${effect} (${worst.title})`
-    : `; cost at most ${effect} (${worst.title})`;
+  const most = !worst ? "" : pair.factor < 1 ? `; the smallest gain by estimate: ${effect} (${worst.title})`
+    : `; the largest cost by estimate: ${effect} (${worst.title})`;
   return `${start}${[...counts].map(([word, n]) => `${word} (${n})`).join(", ")}${most}.`;
 };
 

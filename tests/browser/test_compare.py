@@ -351,7 +351,7 @@ def test_less_is_not_called_an_overhead(page: Page, report: Report) -> None:
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("better by at least 10.0 % (")
     page.goto(report.at("b=llm&sel=vm,cvm&m=all"), wait_until="load")
-    expect(heading).to_contain_text("cost at most +11.1\N{NO-BREAK SPACE}% (")
+    expect(heading).to_contain_text("the largest cost by estimate: +11.1\N{NO-BREAK SPACE}% (")
 
 
 def test_its_charts_come_alive_and_lead_on(page: Page, report: Report, watch: Watch) -> None:
