@@ -236,8 +236,13 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
         ticks = tuple(round(step * n, 3) for n in range(first, last + 1))
         if len(ticks) <= _MOST_TICKS and 1.0 in ticks:
             return ticks
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    return tuple(10.0**n for n in powers)
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1,)):
+        places = (digit * 10.0**power for power in powers for digit in digits)
+        ticks = tuple(place for place in places if low <= place <= high)
+        if len(ticks) <= _MOST_TICKS + 1:
+            return ticks
+    return ticks
 
 
 class Ridge(NamedTuple):
