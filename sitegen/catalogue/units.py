@@ -85,7 +85,7 @@ _PREFIXES = {"n": -3, "u": -2, "µ": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3
 #: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
 MINUS = "\N{MINUS SIGN}"
 _ROUNDS_UP = 0.99995
-_MAX_PLACES = 12
+_MAX_PLACES = 15
 _USUAL, _PLAIN = 3, 1e300
 #: Significant digits of an interval whose ends are close.
 _MOST_DIGITS = 9

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,21 +22,21 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sitegen import __version__, bounds, resources
+from sitegen import __version__, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
-from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
+from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.site import elsewhere, feeds
-from sitegen.site.folder import Content, Mark, Output, State, check_folder, tar, workplace
+from sitegen.site.folder import Mark, Output, State, check_folder, workplace
+from sitegen.site.run_pages import RunFiles, RunPages, Stale, short
 
 if TYPE_CHECKING:
     from sitegen.analysis.claims import Checked
     from sitegen.analysis.compare import Analysis
-    from sitegen.archive.library import Held, Library
-    from sitegen.archive.manifest import File
+    from sitegen.archive.library import Library
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
@@ -49,13 +48,10 @@ if TYPE_CHECKING:
     from sitegen.report.navigation import DataFile
     from sitegen.report.reports import ReportPage
     from sitegen.report.share import Shared
-    from sitegen.report.siblings import Siblings, Use
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
 _PAGES_AT_ONCE = 25
-_EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Result(Struct, frozen=True):
@@ -96,7 +92,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     # Two names of one folder are one site.
     site = config.output.resolve()
     key = _key(replace(config, output=site), entries, source)
-    state_file = config.cache / "build" / f"{_short(str(site))}.json"
+    state_file = config.cache / "build" / f"{short(str(site))}.json"
     if done := _unchanged(config, state_file, key, start):
         return done
     check_folder(config.output, _mark(site, state_file))
@@ -109,7 +105,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
         check_folder(config.output, mark)
         try:
             built = _built(config, archive, entries, source, state_file, mark, work)
-        except _Stale:
+        except Stale:
             # A file is not what it was when the cache was made, which no size or time shows:
             # every run is looked into again.
             library.forget(config.cache / "cache")
@@ -189,10 +185,6 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     return quarantine.without_failing(runs, make, trial)[0]
 
 
-class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
-    """A run that the cache holds is not whole any more."""
-
-
 class _Build:
     """One build: gathers, renders, checks, writes.
 
@@ -247,7 +239,7 @@ class _Build:
         site = Site(config.title, config.base_url, nav, __version__, pictures)
         compiled = resources.compiled_templates(config.cache / "templates")
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
-        self.page_base = _short(f"{source}{site}{self.assets.folder}")
+        self.page_base = short(f"{source}{site}{self.assets.folder}")
         self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
         self.front: Shared
         self.superseded = superseded(self.runs)
@@ -259,17 +251,21 @@ class _Build:
         self.reports: list[ReportPage] = []
         self.claims: ClaimsPage | None = None
         self.definitions: MethodologyPage
-        self.siblings: dict[str, Siblings] = {}
-        self.uses: dict[tuple[str, str], tuple[Use, ...]] = {}
+        self.run_files = RunFiles(archive)
+        self.run_pages = RunPages(
+            self.run_files, held, self.analysis, self.renderer, runs, self.page_base
+        )
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
     def run(self) -> Self:
         """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""
         output = self.output
-        parts = parts_of(self._fresh(), _PAGES_AT_ONCE)
+        fresh = self.run_pages.fresh(self.config.max_bytes, self.old.pages, output)
+        self.page_keys |= self.run_pages.keys
+        parts = parts_of(fresh, _PAGES_AT_ONCE)
         self.rendered = sum(map(len, parts))
-        with Crew(self._run_pages, parts, alone=output.dry) as crew:
+        with Crew(partial(self.run_pages.made, output), parts, alone=output.dry) as crew:
             self._site_pages()
             for name, data in self.assets.files.items():
                 output.add(f"{self.assets.folder}/{name}", data)
@@ -448,7 +444,7 @@ class _Build:
             held = self.library.runs[run.id]
             superseded = self.superseded.get(run.id)
             parts.append(f"{held.digest}{run.environment}{run.remarks}{superseded}")
-        return _short("".join(parts))
+        return short("".join(parts))
 
     def _data_pages(self) -> None:
         from sitegen.analysis import export
@@ -583,11 +579,11 @@ class _Build:
             held = self.library.runs[clean[-1].id]
             if not held.steps:
                 continue
-            whole, files, _ = self._manifest(held.entry)
+            whole, files, _ = self.run_files.manifest(held.entry)
             if whole.started_at > newest:
                 newest, commands = whole.started_at, pages.commands_of(whole)
             if held.samples:
-                samples[label] = self._samples(held, files)
+                samples[label] = self.run_files.samples(held, files)
         return commands, samples
 
     def _newest_whole(self, runs: Sequence[AnyRun]) -> Run | None:
@@ -598,7 +594,7 @@ class _Build:
         if not parsed:
             return None
         newest = max(parsed, key=lambda run: (saw_machine(run), run.started_at, run.id))
-        return self._manifest(self.library.runs[newest.id].entry)[0]
+        return self.run_files.manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
         from sitegen.report import notes
@@ -633,101 +629,6 @@ class _Build:
             return ""
         return render.markdown(method_note(benchmark))
 
-    def _published(self) -> list[tuple[Held, bool]]:
-        """Return the runs, the newest first, and whether the raw output of each has room."""
-        budget, published = self.config.max_bytes, []
-        for run in reversed(self.runs):
-            held = self.library.runs[run.id]
-            with_raw = held.raw_bytes <= budget
-            budget -= held.raw_bytes if with_raw else 0
-            published.append((held, with_raw))
-        return published
-
-    def _fresh(self) -> list[tuple[Held, bool]]:
-        """Return the runs whose pages are to be rendered; those of the others are kept.
-
-        With each, whether its raw output is published.
-        """
-        from sitegen.report import siblings
-
-        self.siblings = dict(siblings.of_runs(self.analysis, self.runs))
-        self.uses = siblings.uses(self.analysis)
-        used = {key: _short(f"{each}") for key, each in self.uses.items()}
-        # A metric is defined by whichever run does so last.
-        base = f"{self.page_base}{self.analysis.definitions}"
-        fresh = []
-        for held, with_raw in self._published():
-            run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
-            self.page_keys[run_id] = key = _short(
-                f"{base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
-                f"{held.run.remarks}{self.siblings[run_id]}"
-                f"{used.get((held.run.benchmark, held.run.environment))}"
-            )
-            if self.old.pages.get(run_id) != key or not self.output.keep(run_id):
-                fresh.append((held, with_raw))
-        return fresh
-
-    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> Content:
-        """Return what the pages of some runs come to."""
-        output = self.output.part()
-        for held, with_raw in part:
-            self._run_page(held, output, with_raw=with_raw)
-        return output.content()
-
-    def _run_page(self, held: Held, output: Output, *, with_raw: bool) -> None:
-        from sitegen.report import run as pages
-
-        run_id, base = held.run.id, f"runs/{held.run.id}"
-        whole, files, manifest = self._manifest(held.entry)
-        downloads = [pages.download("run.json", len(manifest), held.digest, published=True)]
-        bundle = [("run.json", manifest)]
-        excerpts: dict[str, str] = {}
-        for file in files:
-            published = with_raw or not file.name.startswith("raw/")
-            downloads.append(
-                pages.download(file.name, file.bytes, file.sha256, published=published)
-            )
-            if published:
-                data = self._part(held, file)
-                bundle.append((file.name, data))
-                if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
-                    excerpts[file.name[4:-3]] = _excerpt(data)
-        page = pages.page(
-            self.analysis,
-            replace(whole, environment=held.run.environment, remarks=held.run.remarks),
-            digest=held.digest,
-            table=held.run.table,
-            bundle=f"{run_id}.tar",
-            downloads=downloads,
-            excerpts=excerpts,
-            samples=self._samples(held, files),
-            superseded_by=self.superseded.get(run_id, ""),
-            siblings=self.siblings[run_id],
-            uses=self.uses.get((held.run.benchmark, held.run.environment), ()),
-        )
-        html, links = self.renderer.run_page(page)
-        output.add(f"{base}/index.html", html)
-        output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
-        output.refers(f"{base}/index.html", links)
-
-    def _manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:
-        try:
-            return self.archive.manifest(entry)
-        except SitegenError as error:
-            raise _Stale(error.what, where=entry.run_id) from error
-
-    def _part(self, held: Held, file: File) -> bytes:
-        try:
-            return self.archive.checked(held.entry, file)
-        except SitegenError as error:
-            raise _Stale(error.what, where=held.entry.run_id) from error
-
-    def _samples(self, held: Held, files: Sequence[File]) -> tuple[Sample, ...]:
-        try:
-            return self.archive.samples(held.entry, files) if held.samples else ()
-        except SitegenError as error:
-            raise _Stale(error.what, where=held.entry.run_id) from error
-
     def _check_links(self, output: Output) -> None:
         """Raise SitegenError for the first link that leads nowhere."""
         for target, path in sorted(output.links.items()):
@@ -758,10 +659,6 @@ def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
     return digest.hexdigest()
 
 
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
-
-
 def _short_of(data: bytes) -> str:
     """Return what tells one version of a file from another in its address."""
     return hashlib.sha256(data).hexdigest()[:8]
@@ -769,10 +666,3 @@ def _short_of(data: bytes) -> str:
 
 def _count_pages(files: Mapping[str, Any]) -> int:
     return sum(path.endswith(".html") for path in files)
-
-
-def _excerpt(data: bytes) -> str:
-    """Return the beginning of a gzipped output; only as much as is shown is unpacked."""
-    text = bounds.beginning(data, SHOWN_BYTES).decode("utf-8", "replace")
-    lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
-    return _ANSI.sub("", "\n".join(lines))

@@ -105,7 +105,7 @@ const fixed = (value, digits, sign) => value.toLocaleString("en-US", {
 }).replace("-", "\u2212");
 
 const significant = (value, digits = 3) => !value ? "0" : !Number.isFinite(value) ? "\u221e"
-  : fixed(value, Math.min(Math.max(digits - 1 - Math.floor(Math.log10(Math.abs(value))), 0), 12));
+  : fixed(value, Math.min(Math.max(digits - 1 - Math.floor(Math.log10(Math.abs(value))), 0), 15));
 
 const share = (factor, better) => better > 0 ? 1 - 1 / factor : factor - 1;
 

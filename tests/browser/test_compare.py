@@ -349,7 +349,7 @@ def test_the_value_stands_beside_what_it_costs(page: Page, report: Report) -> No
 def test_less_is_not_called_an_overhead(page: Page, report: Report) -> None:
     page.goto(report.at("b=llm&sel=cvm,vm&m=all"), wait_until="load")
     heading = page.get_by_role("heading", level=1)
-    expect(heading).to_contain_text("better by at least 10.0 % (")
+    expect(heading).to_contain_text("the smallest gain by estimate: 10.0 % (")
     page.goto(report.at("b=llm&sel=vm,cvm&m=all"), wait_until="load")
     expect(heading).to_contain_text("the largest cost by estimate: +11.1\N{NO-BREAK SPACE}% (")
 
