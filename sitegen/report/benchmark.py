@@ -66,6 +66,7 @@ class BenchmarkPage(NamedTuple):
     runs: tuple[UsedRuns, ...]
     open_tables: int = 2
     open_charts: int = 6
+    open_lines: int = 3
 
     @property
     def costs_title(self) -> str:

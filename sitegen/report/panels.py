@@ -41,7 +41,7 @@ _SPREADS = {
     "replicates": "{} at 95 %",
     "counts": "{} at 95 %",
     "repetitions": "{} within its runs",
-    "rounding": "{} by the rounding of the print",
+    "rounding": "{} by the rounding of its digits",
 }
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0

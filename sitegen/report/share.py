@@ -53,7 +53,7 @@ class Shared(NamedTuple):
         return f"{self.card.topic}: {self.card.sentence}" if self.card else ""
 
 
-def newest(runs: Iterable[AnyRun]) -> str:
+def newest_day(runs: Iterable[AnyRun]) -> str:
     """Return the day of the newest run, as precise as it is known, or nothing."""
     return max((run.started_at[:10] for run in runs if not run.undated), default="")
 

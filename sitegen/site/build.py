@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from sitegen.report.share import Shared
     from sitegen.site.render import Renderer
 
-_FORMS = ("csv", "json", "parquet")
 _PAGES_AT_ONCE = 25
 
 
@@ -292,7 +291,7 @@ class _Build:
         for name in names:
             self._benchmark(name, tables[name])
         front = overview.page(analysis, runs, tables, self.checked)
-        self.front = share.of_overview(site, front, share.newest(runs))
+        self.front = share.of_overview(site, front, share.newest_day(runs))
         found = changes.newest(self._changes())
         self._page("index.html", "overview.html", self.front, page=front, changes=found)
         by_label: dict[str, list[AnyRun]] = {}
@@ -302,7 +301,7 @@ class _Build:
             of_label = by_label.get(label, [])
             newest = self._newest_whole(of_label)
             page = overview.environment(analysis, label, of_label, tables, newest)
-            shared = share.of_environment(site, page, share.newest(of_label))
+            shared = share.of_environment(site, page, share.newest_day(of_label))
             self._page(f"environments/{label}/index.html", "environment.html", shared, page=page)
         for alias, label in analysis.config.aliases.items():
             place = f"environments/{label}/"
@@ -357,11 +356,11 @@ class _Build:
         """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report import benchmark, changes, compare_page, history, share
+        from sitegen.report import benchmark, changes, citation, compare_page, history, share
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
-        downloads = {form: f"data/{name}.{form}" for form in _FORMS}
+        downloads = {form: f"data/{name}.{form}" for form in citation.FORMS}
         rest = f"{name}/rest.js"
         self.page_keys[name] = key = self._benchmark_key(name, runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
@@ -379,7 +378,7 @@ class _Build:
         pages = [f"{name}/index.html"]
         commands, samples = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
-        day, site = share.newest(runs), self.renderer.site
+        day, site = share.newest_day(runs), self.renderer.site
         comparisons = share.comparisons(site, content, day)
         badge = share.badge(content.title, content.finding.answer)
         self.elsewhere.benchmark(content, badge, comparisons, day)
@@ -405,8 +404,8 @@ class _Build:
             pages.append(f"{name}/history.html")
             self._page(pages[1], "history.html", page=content, history=past)
         columns = export.columns(self.analysis, runs)
-        sizes = dict.fromkeys(_FORMS, 0)
-        for form, data in export.encoded(columns, _FORMS):
+        sizes = dict.fromkeys(citation.FORMS, 0)
+        for form, data in export.encoded(columns, citation.FORMS):
             self._take(downloads[form], data)
             sizes[form] = len(data)
         offered, files = compare_page.scripts(self.analysis, name, runs)
@@ -498,7 +497,7 @@ class _Build:
             page = reports.page(self.analysis, source, self.runs, self.checked, note)
             pages.append(page)
             cited = [run for run in self.runs if run.source and run.source.id == source]
-            shared = share.of_report(self.renderer.site, page, share.newest(cited))
+            shared = share.of_report(self.renderer.site, page, share.newest_day(cited))
             self._page(f"reports/{source}/index.html", "report.html", shared, page=page)
             for section in page.sections if page.paged else ():
                 self._page(

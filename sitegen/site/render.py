@@ -28,7 +28,7 @@ from msgspec.structs import replace
 from sitegen.charts import card, plotly, spec, svg
 from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
-from sitegen.report import share, words
+from sitegen.report import citation, share, words
 from sitegen.report.benchmark import BenchmarkPage
 from sitegen.report.citation import Citation
 from sitegen.report.machine import UNSEEN, FactGroup, Shown
@@ -144,6 +144,7 @@ class Renderer:
             signals=_signals,
             navigation=self._navigation,
             count=words.count,
+            forms=citation.FORMS,
             lower_first=words.lower_first,
             # As text: a snippet that is copied is markup in somebody else's page.
             markup_of=html.escape,
@@ -203,8 +204,8 @@ class Renderer:
         }
         charts = {
             "panels": page.panels[shown:],
-            "scaling": page.scaling[3:],
-            "distributions": page.distributions[3:],
+            "scaling": page.scaling[page.open_lines :],
+            "distributions": page.distributions[page.open_lines :],
         }
         parts |= {name: macros.charts(members) for name, members in charts.items() if members}
         parts["figures"] = macros.figures(page.figures, root)

@@ -27,7 +27,7 @@ ALIKE = ((100.0, 100.1, 99.9), (100.0, 100.1, 100.05))
 
 
 def of(every: Sequence[Run], config: Config = CONFIG, site: Site = HERE) -> Shared:
-    return share.of_benchmark(site, page_of(every, config), share.newest(every))
+    return share.of_benchmark(site, page_of(every, config), share.newest_day(every))
 
 
 def page_of(every: Sequence[Run], config: Config = CONFIG) -> benchmark.BenchmarkPage:
@@ -104,7 +104,7 @@ def test_the_front_page_says_its_headline() -> None:
     every = sides(IOPS, *SLOWER)
     analysis = analyse(every, CONFIG)
     page = overview.page(analysis, every, {"fio": costs.tables(analysis, "fio")})
-    found = share.of_overview(HERE, page, share.newest(every))
+    found = share.of_overview(HERE, page, share.newest_day(every))
     assert found.title == f"TDX costs random reads 20.0{NBSP}%"
     assert found.description == page.headline
     assert "| Storage | CVM | VM |" in found.markdown
