@@ -27,6 +27,8 @@ TEE_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 MAX_WINDOW_DAYS = 36_500
 TITLE = "What a TEE costs, measured"
+#: What the settings of a report are called.
+FILE = "sitegen.toml"
 Tee = Literal[
     "none", "tdx", "sev", "sev-es", "sev-snp", "csv", "nitro", "cca", "secure-execution", "sgx",
     "gpu-cc", "unstated",
@@ -135,6 +137,7 @@ class Config(Struct, frozen=True):
     """All settings of a report, with where its parts lie."""
 
     root: Path
+    file: Path = Path(FILE)
     title: str = TITLE
     archive: Path = Path("archive")
     output: Path = Path("site")
@@ -211,12 +214,12 @@ def load(
     output: Path | None = None,
     base_url: str | None = None,
 ) -> Config:
-    """Return the settings in ``path``, or the defaults around the current folder.
+    """Return the settings in ``path``, or those that `found` finds, or the defaults.
 
     ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError
     that names the key for anything that is not understood.
     """
-    file = path or Path("sitegen.toml")
+    file = path or found()
     if path is not None and not file.is_file():
         raise SitegenError("no such file", where=str(path), fix="check --config")
     settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))
@@ -232,7 +235,18 @@ def load(
     values = structs.asdict(site) | folders
     values["base_url"] = (base_url or site.base_url).rstrip("/")
     values["keep"] = tuple(_kept(path, file) for path in site.keep)
-    return Config(root, **values, environments=_environments(settings.environments, file))
+    return Config(root, file, **values, environments=_environments(settings.environments, file))
+
+
+def found(folder: Path | None = None) -> Path:
+    """Return the `sitegen.toml` of the report that a folder is part of; else where one would be.
+
+    As git finds its repository: in the folder or the next above it that has one. It is the current
+    one without ``folder``.
+    """
+    here = folder or Path()
+    places = [here / FILE, *(parent / FILE for parent in here.absolute().parents)]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Failures that a user can cause or mend, said in one line."""
 
+#: How a command that was interrupted exits, as shells say it: 128 and the number of SIGINT.
+INTERRUPTED = 130
 _MOST = 800  # characters: what a user typed may be of any length
 
 
@@ -24,6 +26,12 @@ class SitegenError(Exception):
         remedy = f"; {self.fix}" if self.fix else ""
         text = f"{place}{self.what}{remedy}".replace("\n", " ")
         return text if len(text) <= _MOST else f"{text[:_MOST]} ..."
+
+
+class No(SitegenError):  # noqa: N818 - says what came of it
+    """The answer is "no": a regression, a claim that differs."""
+
+    exit_code = 1
 
 
 class Unjudged(SitegenError):  # noqa: N818 - says what came of it

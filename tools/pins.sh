@@ -12,7 +12,7 @@ compile() {
     echo "$target: $(grep -c '^[a-z0-9]' "$target") packages"
 }
 
-compile runtime --group build --extra images
-compile collect --group build --extra collect --constraints requirements/runtime.txt
-compile dev --group build --group dev --extra collect --extra images --constraints requirements/collect.txt
-compile benchmarks --group build --group benchmarks --extra llm --constraints requirements/dev.txt
+compile runtime --group build --extra report --extra images
+compile collect --group build --extra report --extra collect --constraints requirements/runtime.txt
+compile dev --group build --group dev --extra all --constraints requirements/collect.txt
+compile benchmarks --group build --group benchmarks --extra report --extra llm --constraints requirements/dev.txt

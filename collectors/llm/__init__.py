@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 from collectors.llm import api, measures
 from collectors.llm.readers import BUNDLES, READERS
 from collectors.llm.target import SETTINGS, Target, target
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode, install
 from sitegen.collect.host import timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import DOUBT, Comparability, Measurement, Parameter, ToolIdentity, params
@@ -68,7 +68,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
     try:
         library = importlib.metadata.version("aiohttp")
     except importlib.metadata.PackageNotFoundError:
-        return Missing("aiohttp", "pip install 'sitegen[llm]'")
+        return Missing("aiohttp", install("llm"))
     path = Path(__file__).with_name("client.py")
     version = importlib.metadata.version("sitegen")
     return host.identify("sitegen LLM client", str(path), f"{version} aiohttp {library}")

@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from sitegen.collect import Host, last_line
+from sitegen.collect import Host, install, last_line
 from sitegen.errors import SitegenError
 
-INSTALL = "pip install 'sitegen[embedded]'"
+INSTALL = install("embedded")
 LOG = "server.log"
 
 #: Streams that the server answers at once; more than it has slots, so that they queue there.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from sitegen.collect import install
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def write(path: Path, name: str, seed: int = 0) -> None:
         import gguf
         import numpy as np
     except ImportError as error:
-        reason, fix = "a random-weight model needs gguf", "pip install 'sitegen[embedded]'"
+        reason, fix = "a random-weight model needs gguf", install("embedded")
         raise SitegenError(reason, where="llm", fix=fix) from error
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:

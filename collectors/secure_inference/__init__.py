@@ -14,7 +14,17 @@ from msgspec import Struct, structs
 
 from collectors.llm import weights
 from collectors.secure_inference import channel, evidence, ladder, timings
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
+from sitegen.collect import (
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Refused,
+    Request,
+    Step,
+    install,
+)
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
@@ -87,7 +97,7 @@ def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the proto
     """Return the server that the ladder stands on, or which packages are missing."""
     absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if absent:
-        return Missing(", ".join(absent), "pip install 'sitegen[collect]'")
+        return Missing(", ".join(absent), install("collect"))
     return ToolIdentity("llama.cpp server (xllamacpp)", importlib.metadata.version("xllamacpp"))
 
 

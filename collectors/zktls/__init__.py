@@ -15,7 +15,17 @@ from msgspec import Meta, Struct, structs
 
 from collectors.zktls import contract, controls, packages, statements
 from collectors.zktls.readers import READERS
-from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect import (
+    LEFT_OUT,
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Request,
+    Step,
+    install,
+)
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
@@ -259,7 +269,7 @@ def _work(settings: SETTINGS, preset: Preset) -> tuple[list[tuple[str, int]], st
         if settings.statements:
             statements.prover_version()  # says that it is missing
         chosen = tuple(statement for statement in chosen if statement not in absent)
-        left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
+        left_out = f"{', '.join(absent)}: groth16py is not installed ({install('zktls')})"
     records = tuple(sorted({*settings.sizes})) or preset.records
     hashed = tuple(sorted({*settings.hash_sizes})) or preset.hashed
     sizes = dict.fromkeys(statements.CIPHERS, records) | {_HASH: hashed}

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from sitegen.collect import install
 from sitegen.errors import SitegenError
 
 #: Raised when an input or a circuit changes: runs before and after do not compare.
@@ -66,7 +67,7 @@ def prover_version() -> str:
     try:
         return version(PROVER)
     except PackageNotFoundError as error:
-        message, fix = f"{PROVER} is not installed", "pip install 'sitegen[zktls]'"
+        message, fix = f"{PROVER} is not installed", install("zktls")
         raise SitegenError(message, where="groth16", fix=fix) from error
 
 

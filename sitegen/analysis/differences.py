@@ -196,7 +196,7 @@ def check_allowed(config: Config) -> None:
                 key = f"environments.{label}.allow_differences"
                 fix = f"known are {', '.join(facts.IDENTITIES)}"
                 message = f"{key} names {name[:80]!r}, which does not tell machines apart"
-                raise SitegenError(message, where=str(config.root / "sitegen.toml"), fix=fix)
+                raise SitegenError(message, where=str(config.file), fix=fix)
 
 
 def unrecorded(side: Setup, baseline: Setup) -> bool:

@@ -242,7 +242,7 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
                 key = f"environments.{label}.baselines.{word}"
                 message = f"{key} names {name!r}, which is no environment"
                 fix = f"known are {', '.join(sorted(there))}"
-                raise SitegenError(message, where=str(config.root / "sitegen.toml"), fix=fix)
+                raise SitegenError(message, where=str(config.file), fix=fix)
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:

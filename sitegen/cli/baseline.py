@@ -18,13 +18,13 @@ from sitegen.errors import SitegenError
 from sitegen.model import check_label
 
 
-def declared(settings: Config, file: Path, pairs: Sequence[str]) -> list[str]:
-    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
+def declared(settings: Config, pairs: Sequence[str]) -> list[str]:
+    """Declare each ``label=baseline`` in the settings; return the lines that were written."""
     try:
         by_label = environments([one.run for one in library.of(settings).runs.values()], settings)
     except SitegenError:
         by_label = dict(settings.environments)  # without an archive, what the file declares
-    return [baseline(file, pair, by_label) for pair in pairs]
+    return [baseline(settings.file, pair, by_label) for pair in pairs]
 
 
 def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> str:

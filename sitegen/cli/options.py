@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings that they lead to."""
+"""What several commands share: options, the settings that they lead to, a warning."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sitegen.archive import Damaged
     from sitegen.config import Config
 
 #: What a command gets first: the report's settings, read when they are asked for.
@@ -54,3 +57,9 @@ def places(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--archive`` and ``--config``."""
     command = click.option("--archive", type=PATH, help="Folder of the archive.")(command)
     return settings(command)
+
+
+def say_damaged(damaged: Iterable[Damaged]) -> None:
+    """Name the runs that were set aside, on standard error."""
+    for run in damaged:
+        click.echo(f"set aside: {run.path}: {run.reason}", err=True)

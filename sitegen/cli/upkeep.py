@@ -101,9 +101,22 @@ def baseline(load: options.Load, pairs: tuple[str, ...]) -> None:
     """Write what is measured against what into sitegen.toml: `sitegen baseline cvm=metal`."""
     from sitegen.cli import baseline as baselines
 
-    file = click.get_current_context().params["config_file"] or Path("sitegen.toml")
-    for line in baselines.declared(load(), file, pairs):
+    for line in baselines.declared(load(), pairs):
         click.echo(line)
 
 
-COMMANDS = (pack, note, withdraw, reparse, baseline)
+@click.command()
+@options.places
+def fsck(load: options.Load) -> None:
+    """Read every file of every run and name what is damaged."""
+    from sitegen.archive import Archive
+
+    target = Archive(load().archive)
+    findings = list(target.fsck())
+    for finding in findings:
+        click.echo(f"{finding.path}: {finding.problem}; {finding.fix}")
+    click.echo(f"{len(target.scan())} runs, {len(findings)} findings")
+    sys.exit(1 if findings else 0)
+
+
+COMMANDS = (fsck, pack, note, withdraw, reparse, baseline)

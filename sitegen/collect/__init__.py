@@ -23,3 +23,4 @@ from sitegen.collect.settings import Positive as Positive
 from sitegen.collect.settings import Settings as Settings
 from sitegen.collect.settings import Size as Size
 from sitegen.collect.settings import described as described
+from sitegen.distribution import install as install

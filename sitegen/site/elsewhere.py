@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sitegen.charts import badge, card
+from sitegen.distribution import install
 
 if TYPE_CHECKING:
     from sitegen.charts.card import Card
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from sitegen.site.folder import Output
     from sitegen.site.render import Renderer
 
-WITHOUT = (
-    "links to this site have no pictures: `pip install 'sitegen[images]'` brings what draws them"
-)
+WITHOUT = f"links to this site have no pictures: `{install('images')}` brings what draws them"
 
 
 class Elsewhere:

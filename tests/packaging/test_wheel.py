@@ -32,7 +32,7 @@ def run(argv: list[str], cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], ROOT)
-    return next(folder.glob("sitegen-*.whl"))
+    return next(folder.glob("sitegen_tee-*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +89,12 @@ def test_a_wheel_from_a_clone_without_set_up_has_the_live_charts(tmp_path: Path)
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     hatchling = [sys.executable, "-m", "hatchling", "build"]
     run([*hatchling, "-t", "sdist", "-d", str(tmp_path)], ROOT)
-    source = next(tmp_path.glob("sitegen-*.tar.gz"))
+    source = next(tmp_path.glob("sitegen_tee-*.tar.gz"))
     shutil.unpack_archive(source, tmp_path, filter="data")
     unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
     assert not (unpacked / "archive").exists()
     run([*hatchling, "-t", "wheel", "-d", str(tmp_path)], unpacked)
-    again = next(tmp_path.glob("sitegen-*.whl"))
+    again = next(tmp_path.glob("sitegen_tee-*.whl"))
     assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
 
 

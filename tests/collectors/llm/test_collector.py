@@ -168,7 +168,9 @@ def test_the_context_holds_prompt_and_answer_or_it_is_refused() -> None:
 @needs_server
 def test_without_an_address_it_needs_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(SitegenError, match=r"xllamacpp is not installed; pip install 'sitegen\["):
+    with pytest.raises(
+        SitegenError, match=r"xllamacpp is not installed; pip install 'sitegen-tee\["
+    ):
         llm.plan(TOOL, request())
     assert llm.plan(TOOL, request(settings=ELSEWHERE)).steps
 
@@ -270,7 +272,7 @@ def test_the_client_is_the_tool_and_needs_aiohttp(monkeypatch: pytest.MonkeyPatc
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", none)
-    assert llm.detect(Host()) == Missing("aiohttp", "pip install 'sitegen[llm]'")
+    assert llm.detect(Host()) == Missing("aiohttp", "pip install 'sitegen-tee[llm]'")
 
 
 # What it reads.

@@ -150,7 +150,9 @@ def test_without_the_wheel_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     assert "xllamacpp" in server.missing()
     with (
-        pytest.raises(SitegenError, match=r"needs xllamacpp.*; pip install 'sitegen\[embedded\]'"),
+        pytest.raises(
+            SitegenError, match=r"needs xllamacpp.*; pip install 'sitegen-tee\[embedded\]'"
+        ),
         server.serving(Launch(str(tmp_path / "x")), tmp_path, Host()),
     ):
         pytest.fail("it came up")

@@ -92,5 +92,5 @@ def test_without_the_package_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(SitegenError, match=r"needs gguf; pip install 'sitegen\[embedded\]'"):
+    with pytest.raises(SitegenError, match=r"needs gguf; pip install 'sitegen-tee\[embedded\]'"):
         weights.write(tmp_path / "x.gguf", "tiny")

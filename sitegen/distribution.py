@@ -1,0 +1,35 @@
+"""What sitegen is called where it is installed from, and the lines that install its parts.
+
+The registry's `sitegen` is a package of somebody else's: the command and the import keep the name,
+the distribution has one of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+
+#: As in `pyproject.toml`, which a test holds it to.
+NAME = "sitegen-tee"
+_EXTRA = re.compile(r"^([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"]")
+#: Modules that are called otherwise than what installs them.
+_INSTALLED_AS = {"pil": "pillow", "pynvml": "nvidia-ml-py"}
+
+
+def install(extra: str) -> str:
+    """Return the line that installs sitegen with one of its extras."""
+    return f"pip install '{NAME}[{extra}]'"
+
+
+def missing(module: str) -> str:
+    """Return what a command says of a module that is not here, or nothing for none of an extra's."""
+    name = module.partition(".")[0].lower()
+    name = _INSTALLED_AS.get(name, name).replace("_", "-")
+    try:
+        required = metadata.requires(NAME) or []
+    except metadata.PackageNotFoundError:
+        return ""
+    extras = [
+        found[2] for line in required if (found := _EXTRA.match(line)) if found[1].lower() == name
+    ]
+    return f"needs {name}, which is not installed here; {install(extras[0])}" if extras else ""
