@@ -22,14 +22,13 @@ def install(extra: str) -> str:
 
 
 def missing(module: str) -> str:
-    """Return what a command says of a module that is not here, or nothing for none of an extra's."""
+    """Return what a command says of a module that is not here; nothing for one of no extra."""
     name = module.partition(".")[0].lower()
     name = _INSTALLED_AS.get(name, name).replace("_", "-")
     try:
         required = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:
         return ""
-    extras = [
-        found[2] for line in required if (found := _EXTRA.match(line)) if found[1].lower() == name
-    ]
+    found = filter(None, map(_EXTRA.match, required))
+    extras = [one[2] for one in found if one[1].lower() == name]
     return f"needs {name}, which is not installed here; {install(extras[0])}" if extras else ""

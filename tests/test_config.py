@@ -28,6 +28,21 @@ def test_everything_has_a_default_without_a_file(
     assert found.environment("cvm") == config.Environment("cvm")
 
 
+def test_the_report_is_found_from_a_folder_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitegen.toml").write_text('[site]\ntitle = "Ours"\n')
+    inner = tmp_path / "notes" / "reports"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    found = config.load()
+    assert (found.title, found.file) == ("Ours", tmp_path / "sitegen.toml")
+    assert found.archive == tmp_path / "archive"
+    assert config.load(archive=Path("mine")).archive == Path("mine")
+    (inner / "sitegen.toml").write_text('[site]\ntitle = "Nearer"\n')
+    assert config.load().title == "Nearer"
+
+
 def test_paths_are_taken_from_the_folder_of_the_file_and_the_command_line_stands_above_it(
     tmp_path: Path,
 ) -> None:
