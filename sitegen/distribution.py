@@ -7,6 +7,7 @@ the distribution has one of its own.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from importlib import metadata
 
 #: As in `pyproject.toml`, which a test holds it to.
@@ -29,6 +30,8 @@ def missing(module: str) -> str:
         required = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:
         return ""
-    found = filter(None, map(_EXTRA.match, required))
-    extras = [one[2] for one in found if one[1].lower() == name]
+    pairs = [(one[1].lower(), one[2]) for line in required if (one := _EXTRA.match(line))]
+    # An extra that is made of others has their parts too: the smallest is the one that is meant.
+    sizes = Counter(extra for _, extra in pairs)
+    extras = sorted((extra for part, extra in pairs if part == name), key=lambda one: sizes[one])
     return f"needs {name}, which is not installed here; {install(extras[0])}" if extras else ""
