@@ -19,7 +19,18 @@ from msgspec import Struct, structs
 from collectors.llm import api, measures
 from collectors.llm.readers import BUNDLES, READERS
 from collectors.llm.target import SETTINGS, Target, target
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode, install
+from sitegen.collect import (
+    DISTRIBUTION,
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Request,
+    Step,
+    decode,
+    install,
+)
 from sitegen.collect.host import timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import DOUBT, Comparability, Measurement, Parameter, ToolIdentity, params
@@ -70,7 +81,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
     except importlib.metadata.PackageNotFoundError:
         return Missing("aiohttp", install("llm"))
     path = Path(__file__).with_name("client.py")
-    version = importlib.metadata.version("sitegen")
+    version = importlib.metadata.version(DISTRIBUTION)
     return host.identify("sitegen LLM client", str(path), f"{version} aiohttp {library}")
 
 
