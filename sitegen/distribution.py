@@ -11,7 +11,7 @@ from collections import Counter
 from importlib import metadata
 
 #: As in `pyproject.toml`, which a test holds it to.
-NAME = "sitegen-tee"
+DISTRIBUTION = "sitegen-tee"
 _EXTRA = re.compile(r"^([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"]")
 #: Modules that are called otherwise than what installs them.
 _INSTALLED_AS = {"pil": "pillow", "pynvml": "nvidia-ml-py"}
@@ -19,7 +19,7 @@ _INSTALLED_AS = {"pil": "pillow", "pynvml": "nvidia-ml-py"}
 
 def install(extra: str) -> str:
     """Return the line that installs sitegen with one of its extras."""
-    return f"pip install '{NAME}[{extra}]'"
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def missing(module: str) -> str:
@@ -27,7 +27,7 @@ def missing(module: str) -> str:
     name = module.partition(".")[0].lower()
     name = _INSTALLED_AS.get(name, name).replace("_", "-")
     try:
-        required = metadata.requires(NAME) or []
+        required = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         return ""
     pairs = [(one[1].lower(), one[2]) for line in required if (one := _EXTRA.match(line))]

@@ -23,5 +23,5 @@ from sitegen.collect.settings import Positive as Positive
 from sitegen.collect.settings import Settings as Settings
 from sitegen.collect.settings import Size as Size
 from sitegen.collect.settings import described as described
-from sitegen.distribution import NAME as DISTRIBUTION
+from sitegen.distribution import DISTRIBUTION as DISTRIBUTION
 from sitegen.distribution import install as install
