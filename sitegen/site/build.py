@@ -7,7 +7,6 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections import Counter
@@ -20,7 +19,6 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sitegen import __version__, resources
 from sitegen.archive import library, quarantine
@@ -29,9 +27,9 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
-from sitegen.site import elsewhere, feeds
+from sitegen.site import elsewhere, feeds, keys
 from sitegen.site.folder import Mark, Output, State, check_folder, workplace
-from sitegen.site.run_pages import RunFiles, RunPages, Stale, short
+from sitegen.site.run_pages import RunFiles, RunPages, Stale
 
 if TYPE_CHECKING:
     from sitegen.analysis.claims import Checked
@@ -88,10 +86,9 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     archive = Archive(config.archive)
     entries = archive.stamped()
     source = resources.source_digest()
-    # Two names of one folder are one site.
     site = config.output.resolve()
-    key = _key(replace(config, output=site), entries, source)
-    state_file = config.cache / "build" / f"{short(str(site))}.json"
+    key = keys.of_site(config, entries, source)
+    state_file = config.cache / "build" / f"{keys.short(str(site))}.json"
     if done := _unchanged(config, state_file, key, start):
         return done
     check_folder(config.output, _mark(site, state_file))
@@ -238,7 +235,7 @@ class _Build:
         site = Site(config.title, config.base_url, nav, __version__, pictures)
         compiled = resources.compiled_templates(config.cache / "templates")
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
-        self.page_base = short(f"{source}{site}{self.assets.folder}")
+        self.page_base = keys.short(f"{source}{site}{self.assets.folder}")
         self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
         self.front: Shared
         self.superseded = superseded(self.runs)
@@ -362,7 +359,9 @@ class _Build:
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         downloads = {form: f"data/{name}.{form}" for form in citation.FORMS}
         rest = f"{name}/rest.js"
-        self.page_keys[name] = key = self._benchmark_key(name, runs, note)
+        common = f"{self.page_base}{self.publications}{self.elsewhere.drawn_by}{note}"
+        made_from = (runs, self.analysis, self.library, self.superseded, common)
+        self.page_keys[name] = key = keys.of_benchmark(name, *made_from)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
             cached: tuple[Offered, DataFile, tuple[Change, ...], list[str]] = msgspec.convert(
                 self.old.benchmarks[name],
@@ -393,7 +392,7 @@ class _Build:
             page=content,
             comparisons=comparisons,
             badge=badge,
-            rest_address=f"rest.js?v={_short_of(folded)}",
+            rest_address=f"rest.js?v={keys.short(folded)[:8]}",
             history=past,
             commands=commands,
             note=note,
@@ -419,31 +418,6 @@ class _Build:
         from sitegen.report.changes import merged
 
         return merged(one for _, _, told, _ in self.benchmarks.values() for one in told)
-
-    def _benchmark_key(self, name: str, runs: Sequence[AnyRun], note: str) -> str:
-        """Return what changes when one of these runs does, the note, or what is said of all.
-
-        Which runs stand and what is compared with what hang on the runs of other benchmarks too.
-        """
-        analysis = self.analysis
-        chosen = [
-            f"{label}{[run.id for run in one.runs]}{one.left_out}"
-            for (of, label), one in sorted(analysis.selections.items())
-            if of == name
-        ]
-        pairs = {
-            (one.side.environment, one.baseline.environment, one.against)
-            for one in analysis.comparisons
-            if one.series.benchmark == name
-        }
-        common = f"{analysis.config}{analysis.definitions}{self.publications}"
-        common += self.elsewhere.drawn_by
-        parts = [f"{self.page_base}{common}{note}{sorted(pairs)}", *chosen]
-        for run in runs:
-            held = self.library.runs[run.id]
-            superseded = self.superseded.get(run.id)
-            parts.append(f"{held.digest}{run.environment}{run.remarks}{superseded}")
-        return short("".join(parts))
 
     def _data_pages(self) -> None:
         from sitegen.analysis import export
@@ -643,24 +617,6 @@ class _Build:
 def _cpu_s() -> float:
     """Return the CPU time of this process and of the forks that helped it, in seconds."""
     return sum(os.times()[:4])
-
-
-def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
-    drawn_by = card.drawn_by() if config.base_url else ""
-    digest = hashlib.sha256(f"{source}{config}{drawn_by}".encode("utf-8", "surrogateescape"))
-    for entry in entries:
-        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
-    reports = config.notes / "reports"
-    for folder, pattern in ((config.notes, "*.md"), (reports, "*.md"), (config.claims, "*.toml")):
-        for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
-            status = path.stat()
-            digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())
-    return digest.hexdigest()
-
-
-def _short_of(data: bytes) -> str:
-    """Return what tells one version of a file from another in its address."""
-    return hashlib.sha256(data).hexdigest()[:8]
 
 
 def _count_pages(files: Mapping[str, Any]) -> int:

@@ -5,7 +5,6 @@ A page is kept while all that it says is the same: the run, what stands beside i
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from sitegen.archive.store import SHOWN_BYTES, Archive, Entry
 from sitegen.errors import SitegenError
 from sitegen.report import siblings
 from sitegen.site.folder import Content, Output, tar
+from sitegen.site.keys import short
 
 if TYPE_CHECKING:
     from sitegen.analysis.compare import Analysis
@@ -160,11 +160,6 @@ class RunPages:
         output.add(f"{base}/index.html", html)
         output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
         output.refers(f"{base}/index.html", links)
-
-
-def short(text: str) -> str:
-    """Return what tells one text from another."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
 def _excerpt(data: bytes) -> str:
