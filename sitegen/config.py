@@ -91,6 +91,7 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     output: Folder = "site"
     notes: Folder = "notes"
     claims: Folder = "claims"
+    theme: Folder = "theme"
     cache: Folder = ".sitegen"
     base_url: Address = ""
     window_days: Days = 90
@@ -143,6 +144,7 @@ class Config(Struct, frozen=True):
     output: Path = Path("site")
     notes: Path = Path("notes")
     claims: Path = Path("claims")
+    theme: Path = Path("theme")
     cache: Path = Path(".sitegen")
     base_url: str = ""
     window_days: int = 90
@@ -202,7 +204,7 @@ def implied(label: str) -> tuple[Role | None, str]:
     return ("gpu-tee" if words & _GPU else "cpu-tee"), (named or ["unstated"])[0]
 
 
-_FOLDERS = ("archive", "output", "notes", "claims", "cache")
+_FOLDERS = ("archive", "output", "notes", "claims", "theme", "cache")
 _MAX_BYTES = 1_000_000
 _DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 

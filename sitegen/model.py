@@ -27,7 +27,17 @@ METRIC = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 RUN_ID = re.compile(rf"(\d{{8}}t\d{{6}}z)-({BENCHMARK})-([a-z2-7]{{8}})")
 #: First path segments that the site itself uses; a benchmark may not take one.
 RESERVED = frozenset(
-    {"runs", "environments", "compare", "reports", "claims", "methodology", "data", "assets"}
+    {
+        "runs",
+        "environments",
+        "compare",
+        "reports",
+        "claims",
+        "methodology",
+        "data",
+        "assets",
+        "index",
+    }
 )
 STATISTICS = frozenset(
     {"value", "mean", "total", "min", "max", "stddev"}

@@ -27,13 +27,13 @@ def templates() -> Path:
     return packed if packed.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-def compiled_templates(otherwise: Path) -> Path | None:
+def compiled_templates(otherwise: Path, *, own: bool = False) -> Path | None:
     """Return the folder of compiled templates: beside them, as Python's own, or ``otherwise``.
 
-    So they are compiled once an installation, where whoever builds may write to it. None where
-    neither can be written.
+    So they are compiled once an installation, where whoever builds may write to it. Where a report
+    has its ``own``, all lie with it. None where neither can be written.
     """
-    for folder in (templates() / _COMPILED, otherwise):
+    for folder in (otherwise,) if own else (templates() / _COMPILED, otherwise):
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
@@ -48,10 +48,11 @@ class Assets(Struct, frozen=True):
     files: Mapping[str, bytes]
 
 
-def assets() -> Assets:
+def assets(own: Mapping[str, bytes] | None = None) -> Assets:
     """Return the site's assets; raises SitegenError without the bundle of the live charts.
 
-    Every wheel carries it (`tools/wheel_hook.py`), and set-up puts it into a checkout.
+    Every wheel carries it (`tools/wheel_hook.py`), and set-up puts it into a checkout. ``own`` are
+    a report's files, which stand above those of the same name.
     """
     root = templates()
     files = {
@@ -66,8 +67,10 @@ def assets() -> Assets:
             fix="install sitegen again, or run `make venv` in a checkout",
         )
     files |= {path.name: path.read_bytes() for path in sorted(vendor.iterdir())}
-    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:10]
-    return Assets(f"assets/{digest}", files)
+    files |= own or {}
+    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files)))
+    digest.update("\0".join(sorted(own or {})).encode())
+    return Assets(f"assets/{digest.hexdigest()[:10]}", files)
 
 
 def source_digest() -> str:

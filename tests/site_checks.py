@@ -389,7 +389,9 @@ def _access(elements: list[Element]) -> Iterator[str]:
         if tag == "table" and not any(e.tag == "th" for e in element.iter()):
             yield "a table without headers"
         if tag in ("a", "summary", "button") and not (
-            text_of(element) or element.get("aria-label")
+            text_of(element)
+            or element.get("aria-label")
+            or element.find(".//img[@alt]") is not None
         ):
             yield f"{tag} {element.get('href')} without words"
         focusable = element.get("tabindex") == "0" and tag == "div"

@@ -10,13 +10,19 @@ from sitegen.model import AnyRun
 
 
 class Site(NamedTuple):
-    """What every page says: the report's title and its navigation; whether it has pictures."""
+    """What every page says: the report's title and its navigation; whether it has pictures.
+
+    ``logo`` stands in the title's place, and ``style`` is read after the site's own: both are
+    names among the assets, or empty.
+    """
 
     title: str
     base_url: str
     nav: tuple[tuple[str, str], ...]
     version: str
     pictures: bool = False
+    logo: str = ""
+    style: str = ""
 
 
 class DataFile(NamedTuple):

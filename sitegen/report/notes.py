@@ -30,8 +30,8 @@ _OF_INTERVALS = {"rounding": "by rounding", "repetitions": "repetitions", "repli
 _HEADER = re.compile(r"\A<!--\n(.*?)\n?-->(?:\n|\Z)", re.DOTALL)
 _HEADER_KEYS = frozenset({"title", "authors", "edition", "address", "beside"})
 _TAG = re.compile(r"<[^>]*>")
-#: From a benchmark's page, and from a report's, to the site's own.
-_BENCHMARK_ROOT, _REPORT_ROOT = "../", "../../"
+#: From the front page, a benchmark's and a report's, to the site's own.
+_FRONT_ROOT, _BENCHMARK_ROOT, _REPORT_ROOT = "", "../", "../../"
 Functions = Mapping[str, Callable[..., object]]
 
 
@@ -172,18 +172,27 @@ def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
     }
 
 
+def of_front(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
+    """Return what the introduction of the front page may say."""
+    return _with_claims(analysis, checked, _FRONT_ROOT)
+
+
 def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
     """Return what a note on a report may say."""
+    return _with_claims(analysis, checked, _REPORT_ROOT)
+
+
+def _with_claims(analysis: Analysis, checked: Sequence[Checked], root: str) -> Functions:
     rows = {row.claim.id: row for row in claims.rows(checked)}
 
     def claim(claim_id: str) -> Quoted:
         if claim_id not in rows:
             raise SitegenError(f"no claim {claim_id[:80]!r}")
         row = rows[claim_id]
-        address = f"{_REPORT_ROOT}claims/index.html#{claim_id}"
+        address = f"{root}claims/index.html#{claim_id}"
         return Quoted(row.printed, row.computed, row.verdict, address)
 
-    return {**_Figures(analysis, _REPORT_ROOT).functions(), "claim": claim}
+    return {**_Figures(analysis, root).functions(), "claim": claim}
 
 
 class _Figures(NamedTuple):

@@ -28,6 +28,7 @@ from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.site import elsewhere, feeds, keys
+from sitegen.site import theme as themes
 from sitegen.site.folder import Mark, Output, State, check_folder, workplace
 from sitegen.site.run_pages import RunFiles, RunPages, Stale
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sitegen.report.reports import ReportPage
     from sitegen.report.share import Shared
     from sitegen.site.render import Renderer
+    from sitegen.site.theme import Theme
 
 _PAGES_AT_ONCE = 25
 
@@ -85,7 +87,8 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     start = _cpu_s()
     archive = Archive(config.archive)
     entries = archive.stamped()
-    source = resources.source_digest()
+    theme = themes.read(config.theme)
+    source = resources.source_digest() + theme.digest
     site = config.output.resolve()
     key = keys.of_site(config, entries, source)
     state_file = config.cache / "build" / f"{keys.short(str(site))}.json"
@@ -100,12 +103,12 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
         mark = _mark(site, state_file)
         check_folder(config.output, mark)
         try:
-            built = _built(config, archive, entries, source, state_file, mark, work)
+            built = _built(config, archive, entries, source, theme, state_file, mark, work)
         except Stale:
             # A file is not what it was when the cache was made, which no size or time shows:
             # every run is looked into again.
             library.forget(config.cache / "cache")
-            built = _built(config, archive, entries, source, state_file, mark, work)
+            built = _built(config, archive, entries, source, theme, state_file, mark, work)
         runs, damaged = len(built.runs), built.damaged
         state = State(
             key,
@@ -155,6 +158,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     archive: Archive,
     entries: list[Entry],
     source: str,
+    theme: Theme,
     state_file: Path,
     mark: Mark | None,
     work: Path | None,
@@ -168,7 +172,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     check_baselines(labels, config)
     site, state = config.output.resolve(), State.load(state_file)
     old = state if mark and state.describes(mark) else State()
-    whole = partial(_Build, config, archive, held, source, old)
+    whole = partial(_Build, config, archive, held, source, theme, old)
 
     def make(chosen: Sequence[AnyRun], aside: Sequence[SetAside]) -> _Build:
         if work is not None:
@@ -193,6 +197,7 @@ class _Build:
         archive: Archive,
         held: Library,
         source: str,
+        theme: Theme,
         old: State,
         runs: Sequence[AnyRun],
         aside: Sequence[SetAside],
@@ -213,7 +218,8 @@ class _Build:
         ]
         self.left_out: list[str] = []
         self.analysis: Analysis = analyse(self.runs, config)
-        self.assets = resources.assets()
+        self.left_out += theme.hints
+        self.assets = resources.assets(theme.files)
         self.checked: list[Checked]
         self.checked, absent = claims.check_all(
             claims.load_all(config.claims) if self.prose else (),
@@ -232,9 +238,11 @@ class _Build:
         pictures = bool(config.base_url and card.drawn_by())
         if config.base_url and not pictures:
             self.left_out.append(elsewhere.WITHOUT)
-        site = Site(config.title, config.base_url, nav, __version__, pictures)
-        compiled = resources.compiled_templates(config.cache / "templates")
-        self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
+        look = (theme.logo, theme.style)
+        site = Site(config.title, config.base_url, nav, __version__, pictures, *look)
+        own = theme.templates
+        compiled = resources.compiled_templates(config.cache / "templates", own=bool(own))
+        self.renderer: Renderer = Renderer(site, self.assets.folder, compiled, own)
         self.page_base = keys.short(f"{source}{site}{self.assets.folder}")
         self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
         self.front: Shared
@@ -290,7 +298,9 @@ class _Build:
         front = overview.page(analysis, runs, tables, self.checked)
         self.front = share.of_overview(site, front, share.newest_day(runs))
         found = changes.newest(self._changes())
-        self._page("index.html", "overview.html", self.front, page=front, changes=found)
+        intro = self._introduction()
+        shown = {"page": front, "changes": found, "intro": intro}
+        self._page("index.html", "overview.html", self.front, **shown)
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -568,6 +578,14 @@ class _Build:
             return None
         newest = max(parsed, key=lambda run: (saw_machine(run), run.started_at, run.id))
         return self.run_files.manifest(self.library.runs[newest.id].entry)[0]
+
+    def _introduction(self) -> str:
+        from sitegen.report import notes
+
+        path = self.config.notes / "index.md"
+        if not self.prose or not path.is_file():
+            return ""
+        return self._prose(path, notes.of_front(self.analysis, self.checked))
 
     def _note(self, benchmark: str) -> str:
         from sitegen.report import notes

@@ -6,20 +6,26 @@ made by the thousand, so their long tables are joined from strings; all else is 
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
     Environment,
     FileSystemBytecodeCache,
     FileSystemLoader,
+    PrefixLoader,
     StrictUndefined,
     TemplateError,
+    TemplateSyntaxError,
 )
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
@@ -107,16 +113,24 @@ _ALLOWED_TAGS = frozenset(
 class Renderer:
     """Turns page values into HTML for one site."""
 
-    def __init__(self, site: Site, assets_folder: str, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        assets_folder: str,
+        cache: Path | None = None,
+        theme: Path | None = None,
+    ) -> None:
         """Prepare the templates; ``assets_folder`` is relative to the site's root.
 
-        Compiled templates are kept in ``cache``, an existing folder.
+        Compiled templates are kept in ``cache``, an existing folder. Those in the folder ``theme``
+        stand above the tool's of the same name, which are called ``sitegen/...`` too.
         """
         self.site = site
+        self._theme = str(theme) if theme else ""
         self._navigations: dict[tuple[str, str], Markup] = {}
         self._layouts: dict[tuple[RunPage, tuple[bool | str, ...]], Layout] = {}
         self._jinja = Environment(
-            loader=FileSystemLoader(templates()),
+            loader=_loader(theme),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -184,7 +198,19 @@ class Renderer:
         return _clean(self._text(template, path, up, shared=shared, linked=linked, **values))
 
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
-        return self._jinja.get_template(template).render(root=root, path=path, **values)
+        with self._blaming():
+            return self._jinja.get_template(template).render(root=root, path=path, **values)
+
+    @contextlib.contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Raise SitegenError with its place for what fails in a template of the theme."""
+        try:
+            yield
+        except Exception as error:
+            if self._theme and (place := _place_in_template(error)).startswith(self._theme):
+                fix = "correct the theme's template"
+                raise SitegenError(f"{error}", where=place, fix=fix) from error
+            raise
 
     def embed(self, template: str, path: str, **values: object) -> tuple[bytes, list[str]]:
         """Return a page for other people's frames, and the addresses that it refers to."""
@@ -193,6 +219,10 @@ class Renderer:
 
     def rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
         """Return the script with what a benchmark's page folds away, and the addresses in it."""
+        with self._blaming():
+            return self._rest(page)
+
+    def _rest(self, page: BenchmarkPage) -> tuple[bytes, list[str]]:
         macros: Any = self._jinja.get_template("macros/rest.html").module
         shown, root = page.open_charts, "../"
         parts = {
@@ -235,6 +265,23 @@ class Renderer:
             )
             filled = self._layouts[form] = Layout.of(rendered, links(rendered))
         return _clean(filled.page(slots.values)), filled.addresses(slots.values) + addresses
+
+
+def _loader(theme: Path | None) -> BaseLoader:
+    ours = FileSystemLoader(templates())
+    if theme is None:
+        return ours
+    own = FileSystemLoader(theme)
+    return ChoiceLoader([own, ours, PrefixLoader({"sitegen": ours})])
+
+
+def _place_in_template(error: Exception) -> str:
+    """Return the file and line of the template in which something failed, or nothing."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{one.filename}:{one.lineno}" for one in frames if one.filename.endswith(".html")]
+    return places[-1] if places else ""
 
 
 def ready_made(page: RunPage) -> tuple[list[str], list[str]]:
