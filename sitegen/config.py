@@ -152,6 +152,7 @@ class Config(Struct, frozen=True):
     max_bytes: int = 500_000_000
     pinned: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()  # what `publish` leaves on the branch
+    given: Mapping[str, str] = {}  # what a command line put above the file, as text
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def environment(self, label: str) -> Environment:
@@ -204,7 +205,8 @@ def implied(label: str) -> tuple[Role | None, str]:
     return ("gpu-tee" if words & _GPU else "cpu-tee"), (named or ["unstated"])[0]
 
 
-_FOLDERS = ("archive", "output", "notes", "claims", "theme", "cache")
+#: The keys of a report's folders.
+FOLDERS = ("archive", "output", "notes", "claims", "theme", "cache")
 _MAX_BYTES = 1_000_000
 _DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 
@@ -226,7 +228,7 @@ def load(
         raise SitegenError("no such file", where=str(path), fix="check --config")
     settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))
     site, root = settings.site, file.parent
-    folders = {key: root / getattr(site, key) for key in _FOLDERS}
+    folders = {key: root / getattr(site, key) for key in FOLDERS}
     _check_folders(folders, file)
     for run in site.pinned:
         checked(check_run_id, run, f"{file}: site.pinned")
@@ -237,7 +239,11 @@ def load(
     values = structs.asdict(site) | folders
     values["base_url"] = (base_url or site.base_url).rstrip("/")
     values["keep"] = tuple(_kept(path, file) for path in site.keep)
-    return Config(root, file, **values, environments=_environments(settings.environments, file))
+    given = {"archive": str(archive.absolute())} if archive else {}
+    given |= {"base_url": values["base_url"]} if base_url else {}
+    return Config(
+        root, file, **values, given=given, environments=_environments(settings.environments, file)
+    )
 
 
 def found(folder: Path | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -75,14 +76,22 @@ def assets(own: Mapping[str, bytes] | None = None) -> Assets:
 
 def source_digest() -> str:
     """Return a digest of everything that turns values into pages: code and templates."""
+    return _code_digest() + _digest_below(templates(), "**/*.*")
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Return the digest of the code that this process runs: what is written later is not loaded."""
+    return _digest_below(Path(__file__).parent, "**/*.py")
+
+
+def _digest_below(folder: Path, pattern: str) -> str:
     digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for folder, pattern in ((package, "**/*.py"), (templates(), "**/*.*")):
-        for path in sorted(folder.glob(pattern)):
-            if path.parent.name == _COMPILED:
-                continue
-            if path.is_file() and path.stat().st_size < _BUNDLE:
-                digest.update(path.name.encode() + b"\0" + path.read_bytes())
-            elif path.is_file():
-                digest.update(f"{path.name} {path.stat().st_size}".encode())
+    for path in sorted(folder.glob(pattern)):
+        if path.parent.name == _COMPILED:
+            continue
+        if path.is_file() and path.stat().st_size < _BUNDLE:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        elif path.is_file():
+            digest.update(f"{path.name} {path.stat().st_size}".encode())
     return digest.hexdigest()

@@ -41,21 +41,39 @@ def serve(load: options.Load, port: int) -> None:
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch to put it on.")
 @click.option("--remote", default="origin", show_default=True, help="Where to push it.")
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
+@click.option("--dry-run", "dry", is_flag=True, help="Say what would be done; change nothing.")
+@click.option("--despite-damage", is_flag=True, help="Publish without the runs that are damaged.")
 @click.option("--adopt", is_flag=True, help="Take over a branch that sitegen did not make.")
 @options.site
 @options.settings
-def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: bool) -> None:
+def publish(
+    load: options.Load,
+    branch: str,
+    remote: str,
+    no_push: bool,
+    dry: bool,
+    despite_damage: bool,
+    adopt: bool,
+) -> None:
     """Put the built site on a branch that GitHub Pages serves.
 
     The branch becomes a single commit, here and at the remote (a forced push): one that grew by
     every build would not stay small. CNAME and what `site.keep` names stay on it. A branch that
     is checked out, or that holds anything that sitegen did not put there, is refused; --adopt
-    replaces the latter, and says what that was.
+    replaces the latter, and says what that was. So is a site that is older than its report, that a
+    later build failed on, or that lacks damaged runs.
     """
     from sitegen.site import publish as publishing
 
-    places = {"branch": branch, "remote": remote}
-    for line in publishing.to_branch(load(), **places, push=not no_push, adopt=adopt):
+    for line in publishing.to_branch(
+        load(),
+        branch=branch,
+        remote=remote,
+        push=not no_push,
+        adopt=adopt,
+        dry=dry,
+        despite_damage=despite_damage,
+    ):
         click.echo(line)
 
 

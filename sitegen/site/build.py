@@ -27,9 +27,9 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
-from sitegen.site import elsewhere, feeds, keys
+from sitegen.site import elsewhere, feeds, keys, standing
 from sitegen.site import theme as themes
-from sitegen.site.folder import Mark, Output, State, check_folder, workplace
+from sitegen.site.folder import Mark, Output, State, check_folder, is_tidy, workplace
 from sitegen.site.run_pages import RunFiles, RunPages, Stale
 
 if TYPE_CHECKING:
@@ -84,15 +84,24 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     the output folder is not a site, or cannot be written; then the old site is as it was, or
     says itself that it is not whole.
     """
+    try:
+        return _done(config, say)
+    except Exception as error:
+        standing.failed(config, error)
+        raise
+
+
+def _done(config: Config, say: Callable[[str], None]) -> Result:
     start = _cpu_s()
     archive = Archive(config.archive)
     entries = archive.stamped()
     theme = themes.read(config.theme)
-    source = resources.source_digest() + theme.digest
+    code = resources.source_digest()
+    source = code + theme.digest
     site = config.output.resolve()
-    key = keys.of_site(config, entries, source)
-    state_file = config.cache / "build" / f"{keys.short(str(site))}.json"
-    if done := _unchanged(config, state_file, key, start):
+    key = keys.of_site(config, entries, code, theme.digest)
+    state_file = standing.state_file(config)
+    if is_tidy(site) and (done := _unchanged(config, state_file, key, start)):
         return done
     check_folder(config.output, _mark(site, state_file))
     from sitegen.analysis.selection import hints
@@ -118,6 +127,8 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             built.elsewhere.keys,
             runs,
             [(d.path, d.reason) for d in damaged],
+            built.unsaid,
+            dict(config.given),
         )
         # On a disk that cannot be written the next build costs as much as this one.
         with contextlib.suppress(OSError):
@@ -126,7 +137,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     return Result(
         config.output, _count_pages(files), built.rendered, built.written, built.removed,
         sum(size for _, size in files.values()), _cpu_s() - start, runs,
-        tuple(damaged), (*hints(built.runs, config), *built.left_out),
+        tuple(damaged), (*hints(built.runs, config), *built.unsaid, *built.left_out),
     )  # fmt: skip
 
 
@@ -146,6 +157,10 @@ def _unchanged(config: Config, state_file: Path, key: str, start: float) -> Resu
     mark = Mark.read(config.output)
     if mark is None or not state.describes(mark) or mark.missing(config.output):
         return None
+    if state.failed or state.given != config.given:
+        state.failed, state.given = "", dict(config.given)
+        with contextlib.suppress(OSError):
+            state.save(state_file)
     files = mark.files or {}
     return Result(
         config.output, _count_pages(files), 0, 0, 0, sum(size for _, size in files.values()),
@@ -216,6 +231,7 @@ class _Build:
             *held.damaged,
             *held.damages(aside),
         ]
+        self.unsaid: list[str] = []
         self.left_out: list[str] = []
         self.analysis: Analysis = analyse(self.runs, config)
         self.left_out += theme.hints
@@ -229,7 +245,7 @@ class _Build:
         if absent:
             first, rest = absent[0].partition(":")[0], len(absent) - 1
             more = f" and {rest} more" if rest else ""
-            self.left_out.append(
+            self.unsaid.append(
                 f"the claim {first}{more} cannot be recomputed while runs are set aside:"
                 " `sitegen claims` says why"
             )
@@ -608,7 +624,7 @@ class _Build:
         except SitegenError as error:
             if not self.damaged:
                 raise
-            self.left_out.append(f"{error}; the note is left out while runs are set aside")
+            self.unsaid.append(f"{error}; the note is left out while runs are set aside")
             return ""
 
     def _method(self, benchmark: str) -> str:

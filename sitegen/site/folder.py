@@ -115,6 +115,9 @@ class State(Struct, forbid_unknown_fields=True):
     elsewhere: dict[str, str] = {}  # what stands in other people's pages -> what it says
     runs: int = 0
     damaged: list[tuple[str, str]] = []
+    unsaid: list[str] = []  # notes and claims that are left out while runs are set aside
+    given: dict[str, str] = {}  # what its command line put above the settings
+    failed: str = ""  # how a build after it failed
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -141,7 +144,7 @@ def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
     where there is a site, or an empty folder, which is changed in place. What a killed build left
     beside it is removed. Raises SitegenError when something else has its place.
     """
-    place = site.with_name(f".{site.name}.sitegen-build")
+    place = _place_beside(site)
     while True:
         if site.is_dir():
             with _alone(site, say) as same:
@@ -162,6 +165,15 @@ def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
                     continue  # the build before this one has made it
                 yield folder
                 return
+
+
+def _place_beside(site: Path) -> Path:
+    return site.with_name(f".{site.name}.sitegen-build")
+
+
+def is_tidy(site: Path) -> bool:
+    """Say whether nothing stands beside a site of a build that is at work, or was killed."""
+    return not os.path.lexists(_place_beside(site))
 
 
 @contextlib.contextmanager

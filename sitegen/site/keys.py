@@ -6,13 +6,14 @@ The runs' pages have theirs beside what renders them (`sitegen.site.run_pages`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from sitegen.charts import card
+from sitegen.config import FOLDERS
 
 if TYPE_CHECKING:
     from sitegen.analysis.compare import Analysis
@@ -28,27 +29,39 @@ def short(data: str | bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:20]
 
 
-def of_site(config: Config, entries: Sequence[Entry], source: str) -> str:
+#: What a site is made from, as `of_site` has it.
+_PARTS = ("sitegen itself", "the theme", "the settings", "the archive", "the notes", "the claims")
+
+
+def of_site(config: Config, entries: Sequence[Entry], code: str, theme: str) -> str:
     """Return what changes when a build of the whole site may come to something else.
 
-    ``source`` is that of the code and the templates. Files are known by their sizes and times.
+    ``code`` and ``theme`` are digests. Other files are known by their sizes and times.
     """
-    # Two names of one folder are one site.
-    config = replace(config, output=config.output.resolve())
     drawn_by = card.drawn_by() if config.base_url else ""
-    digest = hashlib.sha256(f"{source}{config}{drawn_by}".encode("utf-8", "surrogateescape"))
-    for entry in entries:
-        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
-    for path in _prose(config):
-        status = path.stat()
-        digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())
-    return digest.hexdigest()
+    runs = [f"{one.environment}/{one.run_id}{one.stamp}{one.remarks}" for one in entries]
+    notes = _stamps(config.notes, "*.md") + _stamps(config.notes / "reports", "*.md")
+    claims = _stamps(config.claims, "*.toml")
+    parts = (f"{code}{drawn_by}", theme, of_settings(config), "".join(runs), notes, claims)
+    return " ".join(map(short, parts))
 
 
-def _prose(config: Config) -> Iterator[Path]:
-    reports = config.notes / "reports"
-    for folder, pattern in ((config.notes, "*.md"), (reports, "*.md"), (config.claims, "*.toml")):
-        yield from sorted(folder.glob(pattern)) if folder.is_dir() else ()
+def changed(before: str, now: str) -> list[str]:
+    """Return in words what is different in two keys of a site."""
+    pairs = zip(_PARTS, before.split(), now.split(), strict=False)
+    return [words for words, old, new in pairs if old != new] or list(_PARTS)
+
+
+def of_settings(config: Config) -> str:
+    """Return what the settings say to a site: not where its parts lie."""
+    nowhere = dict.fromkeys(("root", "file", *FOLDERS), Path())
+    return f"{replace(config, **nowhere, keep=(), given={})}"
+
+
+def _stamps(folder: Path, pattern: str) -> str:
+    paths = sorted(folder.glob(pattern)) if folder.is_dir() else ()
+    stats = [(path.name, path.stat()) for path in paths]
+    return "".join(f"{name}{status.st_mtime_ns}{status.st_size}" for name, status in stats)
 
 
 def of_benchmark(  # noqa: PLR0913 - what its page is made from
@@ -73,7 +86,10 @@ def of_benchmark(  # noqa: PLR0913 - what its page is made from
         for one in analysis.comparisons
         if one.series.benchmark == name
     }
-    parts = [f"{common}{analysis.config}{analysis.definitions}{sorted(pairs)}", *chosen]
+    parts = [
+        f"{common}{of_settings(analysis.config)}{analysis.definitions}{sorted(pairs)}",
+        *chosen,
+    ]
     for run in runs:
         held = library.runs[run.id]
         parts.append(f"{held.digest}{run.environment}{run.remarks}{superseded.get(run.id)}")

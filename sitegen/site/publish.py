@@ -12,11 +12,12 @@ once, if it is still where it was. A publication that is killed has done either 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.errors import SitegenError
+from sitegen.report.words import count
+from sitegen.site import standing
 from sitegen.site.folder import MARK, Mark, digest_of
 
 if TYPE_CHECKING:
@@ -48,59 +51,95 @@ Blob = tuple[str, str]
 class _Branch(Struct, frozen=True):
     """A branch as it is; ``kept`` and ``lost`` are what no publication put there.
 
-    The one is to stay, the other would be replaced. ``ours`` says that one made the branch.
+    The one is to stay, the other would be replaced. ``ours`` says that one made the branch, and
+    ``files`` are all of its.
     """
 
     place: str
     commit: str
     ours: bool
+    files: Mapping[str, Blob]
     kept: Mapping[str, Blob]
     lost: tuple[str, ...]
 
 
-def to_branch(
-    config: Config, *, branch: str, remote: str, push: bool, adopt: bool = False
-) -> list[str]:
-    """Commit the built site to ``branch`` as its only commit, push it; return what was done.
+def to_branch(  # noqa: PLR0913 - where to, and how
+    config: Config,
+    *,
+    branch: str,
+    remote: str,
+    push: bool,
+    adopt: bool = False,
+    dry: bool = False,
+    despite_damage: bool = False,
+) -> Iterator[str]:
+    """Commit the built site to ``branch`` as its only commit, push it; say what is done.
 
-    Raises SitegenError when there is no whole site or no git, for a branch that is checked out,
-    and for one that holds what sitegen did not put there, unless it is to ``adopt`` that one.
+    What will be replaced is said before it is; a ``dry`` publication ends there, and changes
+    nothing. Raises SitegenError when there is no whole site or no git, for one that is not what
+    its report says (`sitegen.site.standing`), for a branch that is checked out, and for one that
+    holds what sitegen did not put there, unless it is to ``adopt`` that one.
     """
     keep = (ALWAYS_KEPT, *config.keep)
     contents, others = _site_files(config.output, keep)
+    standing.check(config, despite_damage=despite_damage)
     git = _Git(config.root, keep)
     _check_names(git, branch, remote)
-    ref = f"refs/heads/{branch}"
-    here = git.branch(ref, branch)
-    _check_free(git, branch, here)
-    there = git.fetched(remote, branch) if push else None
-    branches = [one for one in (there, here) if one is not None]
-    if not adopt:
-        _check_made(branches)
-    files = git.blobs(config.output, contents)
-    lines = _with_kept(files, branches)
-    if others:
-        lines.append(f"not published, for no build made it: {_listed(others)} (see site.keep)")
-    tree = git.tree(files)
-    if here is not None and git.output("log", "-1", "--format=%T%P", here.commit) == tree:
-        commit = here.commit
-        lines.append("nothing has changed since the last publication")
-    else:
-        commit = git.output("commit-tree", tree, "-m", _MESSAGE)
-        old = here.commit if here else "0" * len(commit)
-        git.output("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
-    if push:  # if the branch there is still as it was looked at
-        lease = f"--force-with-lease={ref}:{there.commit if there else ''}"
-        git.output("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
+    with git.aside() if dry else contextlib.nullcontext():
+        ref = f"refs/heads/{branch}"
+        here = git.branch(ref, branch)
+        _check_free(git, branch, here)
+        there = git.fetched(remote, branch) if push else None
+        branches = [one for one in (there, here) if one is not None]
+        if not adopt:
+            _check_made(branches)
+        files = git.blobs(config.output, contents)
+        kept = _with_kept(files, branches)
+        size = sum(map(len, contents.values()))
+        place = f"{remote}/{branch}" if push else branch
+        yield f"{config.output} for {place}: {count(len(files), 'file')}, {size / 1e6:.1f} MB"
+        yield from _replaced(place, files, there if push else here)
+        yield from kept
+        if others:
+            yield f"not published, for no build made it: {_listed(others)} (see site.keep)"
+        if dry:
+            yield "nothing was changed: this was a dry run"
+            return
+        tree = git.tree(files)
+        if here is not None and git.output("log", "-1", "--format=%T%P", here.commit) == tree:
+            commit = here.commit
+            yield "nothing has changed since the last publication"
+        else:
+            commit = git.output("commit-tree", tree, "-m", _MESSAGE)
+            old = here.commit if here else "0" * len(commit)
+            git.output("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
+        if push:  # if the branch there is still as it was looked at
+            lease = f"--force-with-lease={ref}:{there.commit if there else ''}"
+            git.output("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
     done = f"pushed to {remote}" if push else "not pushed"
-    lines.append(f"{config.output} is on branch {branch}, {done}")
-    lines += [
-        f"replaced in {one.place}: {_listed(one.lost)};"
-        f" `git branch {branch}-before {one.commit[:12]}` brings them back"
-        for one in branches
-        if one.lost
-    ]
-    return lines
+    yield f"{config.output} is on branch {branch}, {done}"
+    for one in branches:
+        if one.lost:
+            again = f"`git branch {branch}-before {one.commit[:12]}` brings them back"
+            yield f"replaced in {one.place}: {_listed(one.lost)}; {again}"
+
+
+def _replaced(place: str, files: Mapping[str, Blob], old: _Branch | None) -> Iterator[str]:
+    """Say what a branch has now, and what of it comes, changes and goes."""
+    if old is None:
+        yield f"{place} is not there yet"
+        return
+    before = old.files
+    parts = {
+        "added": [path for path in files if path not in before],
+        "changed": [path for path in files if before.get(path, files[path]) != files[path]],
+        "removed": [path for path in before if path not in files],
+    }
+    for what, paths in parts.items():
+        if paths:
+            yield f"{place}: {count(len(paths), 'file')} {what}: {_listed(sorted(paths))}"
+    if not any(parts.values()):
+        yield f"{place} has the same files already"
 
 
 def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
@@ -212,6 +251,21 @@ class _Git:
     def __init__(self, root: Path, keep: Sequence[str]) -> None:
         self.root = root
         self.keep = keep
+        self._objects: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Have what is written meanwhile in a folder of its own, which is removed."""
+        own = self.root / self.output("rev-parse", "--git-path", "objects")
+        with tempfile.TemporaryDirectory() as folder:
+            self._objects = {
+                "GIT_OBJECT_DIRECTORY": folder,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(own.absolute()),
+            }
+            try:
+                yield
+            finally:
+                self._objects = {}
 
     def run(
         self,
@@ -221,7 +275,7 @@ class _Git:
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         environment = {name: text for name, text in os.environ.items() if name not in _ELSEWHERE}
-        environment |= {"GIT_TERMINAL_PROMPT": "0", **(variables or {})}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", **self._objects, **(variables or {})}
         try:
             return subprocess.run(
                 ["git", *argv], cwd=cwd or self.root, input=stdin, env=environment,
@@ -264,7 +318,7 @@ class _Git:
         strange = sorted(p for p in files if p not in listed or files[p] != first_files.get(p))
         kept = {path: files[path] for path in strange if _is_kept(path, self.keep)}
         lost = tuple(path for path in strange if path not in kept)
-        return _Branch(place, commit, bool(listed), kept, lost)
+        return _Branch(place, commit, bool(listed), files, kept, lost)
 
     def _files(self, commit: str) -> dict[str, Blob]:
         rows = self.output("ls-tree", "-r", "-z", commit).split("\0")[:-1]
@@ -277,7 +331,8 @@ class _Git:
         listed = self.output("ls-remote", "--heads", "--", remote, ref, fix=_REMOTE)
         if not listed:
             return None
-        argv = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, ref)
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        argv = ("fetch", *quiet, "--refmap=", "--", remote, ref)
         self.output(*argv, fix=_REMOTE)
         return self.branch(listed.split()[0], f"{remote}/{branch}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from sitegen import config
+from sitegen.cli import main
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.site import publish
@@ -61,7 +65,7 @@ def published(folder: Path, branch: str = "gh-pages") -> dict[str, bytes]:
 def to_pages(
     settled: Config, branch: str = "gh-pages", remote: str = "origin", **how: bool
 ) -> list[str]:
-    return publish.to_branch(settled, branch=branch, remote=remote, **{"push": True, **how})
+    return list(publish.to_branch(settled, branch=branch, remote=remote, **{"push": True, **how}))
 
 
 def commit_settings(folder: Path) -> None:
@@ -362,7 +366,7 @@ def test_names_of_all_kinds_are_kept_as_they_are(settled: Config, tmp_path: Path
     names = [f"k/{name}" for name in odd]
     branch_of(settled.root, "gh-pages", *((name, name) for name in names))
     said = to_pages(replace(settled, keep=("k",)))
-    assert said[0].startswith("kept: ")
+    assert any(line.startswith("kept: ") for line in said)
     found = published(tmp_path / "remote.git")
     assert {name: found[name].decode() for name in names} == {name: name for name in names}
     assert to_pages(replace(settled, keep=("k",)))[-2].startswith("nothing has changed")
@@ -389,7 +393,7 @@ settled = config.load(Path("sitegen.toml"))
 """
 _PUBLISHED = """
 os.environ["KILL_AT"] = given
-publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+list(publish.to_branch(settled, branch="gh-pages", remote="origin", push=True))
 """
 
 
@@ -437,3 +441,132 @@ def branch_tree(folder: Path) -> dict[str, bytes] | None:
 def tip(folder: Path) -> str:
     """Return the commit that the branch is on, nothing where there is none."""
     return git(folder, "for-each-ref", "--format=%(objectname)", PAGES).strip()
+
+
+# What is not what its report says
+
+
+def states(settled: Config) -> list[dict[str, bytes]]:
+    """Return all that publishing may change: the repository, its remote, the report."""
+    return [check.tree(settled.root), check.tree(settled.root.parent / "remote.git")]
+
+
+def changed(now: list[dict[str, bytes]], before: list[dict[str, bytes]]) -> list[str]:
+    return [path for two in zip(now, before, strict=True) for path in check.differing(*two)]
+
+
+def command(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["publish", *words])
+    return done.exit_code, done.output
+
+
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(settled: Config) -> None:
+    before = states(settled)
+    said = to_pages(settled, dry=True)
+    assert said[0].startswith(f"{settled.output} for origin/gh-pages: ")
+    assert said[1:] == [
+        "origin/gh-pages is not there yet",
+        "nothing was changed: this was a dry run",
+    ]
+    assert changed(states(settled), before) == []
+    to_pages(settled)
+    remote = settled.root.parent / "remote.git"
+    commit_to(remote, "gh-pages", "CNAME", "x.org")
+    git(remote, "gc", "--quiet")
+    check.write(settled.root, check.storage_run(50))
+    build(settled)
+    before = states(settled)
+    code, text = command("--dry-run")
+    assert code == 0
+    assert re.search(r"origin/gh-pages: \d+ files added: runs/", text)
+    assert re.search(r"origin/gh-pages: \d+ files changed: ", text)
+    assert "kept: CNAME" in text
+    assert "removed" not in text
+    assert changed(states(settled), before) == []
+    assert to_pages(settled)[1:3] == text.splitlines()[1:3]  # said before it is done
+
+
+def test_main_is_refused_where_it_is_checked_out_and_nothing_changes(settled: Config) -> None:
+    commit_settings(settled.root)
+    git(settled.root, "push", "--quiet", "origin", "main")
+    before = states(settled)
+    for words in ([], ["--adopt"], ["--dry-run"], ["--despite-damage"]):
+        code, text = command("--branch", "main", *words)
+        assert code == 2
+        assert "main is checked out or being rebased: it would be replaced by the site" in text
+    assert changed(states(settled), before) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("archive", "the archive"),
+        ("note", "the notes"),
+        ("claim", "the claims"),
+        ("theme", "the theme"),
+        ("settings", "the settings"),
+    ],
+)
+def test_a_site_that_is_older_than_its_report_is_refused(
+    settled: Config, what: str, words: str
+) -> None:
+    root = settled.root
+    if what == "archive":
+        check.write(root, check.storage_run(50))
+    elif what == "note":
+        check.note(root, "Words.")
+    elif what == "settings":
+        (root / "sitegen.toml").write_text(check.TOML.replace("A small", "Another"))
+    else:
+        file = root / {"claim": "claims/mine.toml", "theme": "theme/style.css"}[what]
+        file.parent.mkdir()
+        file.write_text("")
+    before = git(root, "for-each-ref")
+    for more in ([], ["--despite-damage"]):
+        code, text = command(*more)
+        assert (code, text) == (2, f"sitegen: site: is older than {words}; run `sitegen build`\n")
+    assert git(root, "for-each-ref") == before
+    build(config.load())
+    assert command()[0] == 0
+
+
+def test_a_site_that_a_later_build_failed_on_is_refused(settled: Config) -> None:
+    check.note(settled.root, "{{ nothing }}")
+    with pytest.raises(SitegenError):
+        build(settled)
+    for words in ([], ["--despite-damage"]):
+        code, text = command(*words)
+        assert code == 2
+        assert re.match(
+            r"sitegen: site: the last build failed: .*fio\.md:1: .*; mend it, and", text
+        )
+    (settled.root / "notes" / "fio.md").unlink()
+    build(settled)
+    assert command()[0] == 0
+
+
+def test_a_site_that_lacks_damaged_runs_is_refused_until_that_is_said(settled: Config) -> None:
+    run = next((settled.root / "archive" / "cvm").iterdir())
+    (run / "measurements.parquet").write_bytes(b"")
+    build(settled)
+    code, text = command()
+    assert code == 2
+    assert f"lacks runs that are damaged: cvm/{run.name}; `sitegen fsck` says" in text
+    assert command("--despite-damage")[0] == 0
+
+
+def test_what_the_command_line_of_a_build_said_makes_no_site_look_old(
+    settled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = settled.root.parent / "other"
+    other.mkdir()
+    (settled.root / "archive").rename(other / "archive")
+    words = ["build", "--base-url", "https://example.org/x", "--archive", "../other/archive"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    (settled.root / "notes").mkdir()
+    monkeypatch.chdir(settled.root / "notes")  # from where the settings are found too
+    assert command()[0] == 0
+    check.write(other, check.storage_run(50))
+    assert "is older than the archive; run" in command()[1]
+    (other / "archive").rename(other / "gone")
+    assert "other/archive: no such archive" in command()[1]
