@@ -28,13 +28,17 @@ def build(load: options.Load, quiet: bool) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any."
 )
+@click.option("--no-watch", is_flag=True, help="Build once, and load no page again.")
 @options.site
 @options.settings
-def serve(load: options.Load, port: int) -> None:
-    """Serve the built site on this machine, to look at it."""
+def serve(load: options.Load, port: int, no_watch: bool) -> None:
+    """Build the site and show it on this machine; what changes is built and shown at once.
+
+    Watched are the archive, notes, claims, settings, the theme and the tool's templates.
+    """
     from sitegen.site import serve as serving
 
-    serving.serve(load(), port, click.echo)
+    serving.serve(load, port, click.echo, watch=not no_watch)
 
 
 @click.command()

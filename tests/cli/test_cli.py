@@ -281,11 +281,16 @@ def test_what_is_exported_comes_in_again_as_imported(filled: Path) -> None:
     assert [(row["environment"], row["provenance"]) for row in rows] == [("host", "imported")] * 2
 
 
-@pytest.mark.parametrize("command", ["serve", "publish"])
+@pytest.mark.parametrize(("command", "said"), [
+    ("serve", "archive: no such archive"), ("publish", "other: no built site")
+])  # fmt: skip
 def test_what_is_done_with_a_site_takes_its_folder_and_no_archive(
-    folder: Path, command: str
+    folder: Path, command: str, said: str
 ) -> None:
-    assert "other: no built site" in refused(command, "--output", "other")
+    more = ("--no-watch", "--port", "0") if command == "serve" else ()
+    done = run(command, "--output", "other", *more)
+    assert done.exit_code == 2
+    assert said in done.stderr
     assert "No such option" in run(command, "--archive", "x").stderr
     assert list(folder.iterdir()) == []
 
