@@ -239,7 +239,7 @@ def load(
     values = structs.asdict(site) | folders
     values["base_url"] = (base_url or site.base_url).rstrip("/")
     values["keep"] = tuple(_kept(path, file) for path in site.keep)
-    given = {"archive": str(archive.absolute())} if archive else {}
+    given = {"archive": str(archive.resolve())} if archive else {}
     given |= {"base_url": values["base_url"]} if base_url else {}
     return Config(
         root, file, **values, given=given, environments=_environments(settings.environments, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import signal
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def serve(
         watch = False
     # Whoever ends it otherwise than by Ctrl-C means the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    first = load()
+    first = standing.as_built(load())
     try:
         with Loopback(port, _news(first, ""), live=watch) as server:
             _Shown(server, first, load, say).run(watch=watch)
@@ -70,6 +71,9 @@ class _Shown:
                 signal.pause()
         why, address = "", f"{self.server.address} (changes are shown at once; Ctrl-C ends it)"
         while True:
+            # Settings may name other folders now; where they are not understood, the build says so.
+            with contextlib.suppress(SitegenError):
+                self.config = standing.as_built(self.load())
             # It watches before it builds: what changes meanwhile is seen.
             with Watcher(self.config) as watcher:
                 self.build(why)

@@ -14,7 +14,6 @@ from sitegen.errors import SitegenError
 from sitegen.site import keys, theme
 from sitegen.site.folder import State
 
-_AGAIN = "run `sitegen build`"
 _SHOWN = 3
 
 
@@ -54,17 +53,19 @@ def check(config: Config, *, despite_damage: bool = False) -> None:
     """
     state = State.load(state_file(config))
     where = str(config.output)
+    given = "".join(f" --{name.replace('_', '-')} {text}" for name, text in state.given.items())
+    again = f"run `sitegen build{given}`"
     if state.failed:
-        fix = f"mend it, and {_AGAIN}"
+        fix = f"mend it, and {again}"
         raise SitegenError(f"the last build failed: {state.failed}", where=where, fix=fix)
     if not state.key:
         message = "what it was made from is not known here: the cache was deleted"
-        raise SitegenError(message, where=where, fix=_AGAIN)
+        raise SitegenError(message, where=where, fix=again)
     config = as_built(config)
     now = key(config, Archive(config.archive).stamped())
     if state.key != now:
         words = " and ".join(keys.changed(state.key, now))
-        raise SitegenError(f"is older than {words}", where=where, fix=_AGAIN)
+        raise SitegenError(f"is older than {words}", where=where, fix=again)
     if state.damaged and not despite_damage:
         paths = [path for path, _ in state.damaged]
         rest = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""

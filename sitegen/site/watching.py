@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +28,14 @@ class Watcher:
 
         self._file = str(config.file.resolve())
         self._places = [str(place) for place in _places(config)]
-        folders = sorted({str(config.root.resolve()), *map(str, _folders(config))})
-        # A run is put into its place whole, so the folders above it are enough: an archive of
-        # thousands of runs has more folders than a system watches.
-        self._notify = RustNotify(folders, False, False, 0, False, True)  # noqa: FBT003
+        while True:
+            # A run is put into its place whole, so the folders above it are enough: an archive of
+            # thousands of runs has more folders than a system watches.
+            with contextlib.suppress(FileNotFoundError):  # one is just being removed
+                folders = sorted({str(config.root.resolve()), *map(str, _folders(config))})
+                self._notify = RustNotify(folders, False, False, 0, False, True)  # noqa: FBT003
+                return
+            config.root.stat()  # which is there as long as the report is
 
     def __enter__(self) -> Self:
         return self

@@ -567,6 +567,7 @@ def test_what_the_command_line_of_a_build_said_makes_no_site_look_old(
     monkeypatch.chdir(settled.root / "notes")  # from where the settings are found too
     assert command()[0] == 0
     check.write(other, check.storage_run(50))
-    assert "is older than the archive; run" in command()[1]
+    again = f"run `sitegen build --archive {other}/archive --base-url https://example.org/x`"
+    assert f"is older than the archive; {again}" in command()[1]
     (other / "archive").rename(other / "gone")
     assert "other/archive: no such archive" in command()[1]

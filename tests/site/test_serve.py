@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -72,11 +73,14 @@ def serving(folder: Path, *options: str, without: str = "") -> Iterator[Serving]
         start_new_session=True,
     )  # fmt: skip
     with program:
+        patience = threading.Timer(3 * _PATIENCE_S, program.kill)  # whoever listens is told so
+        patience.start()
         try:
             server = Serving(program, folder, [])
             server.port = int(server.hear("http://localhost")[17:].partition("/")[0])
             yield server
         finally:
+            patience.cancel()
             program.kill()
 
 
@@ -237,6 +241,15 @@ def test_a_build_that_fails_leaves_the_site_up_and_is_told_until_it_is_mended(
         assert mended["error"] == ""
         assert mended["version"] != first["version"]
         assert b"Another report" in server.ask("/").body
+        words = check.TOML.replace("[site]", '[site]\nnotes = "words"').replace(
+            "A small", "A third"
+        )
+        (tmp_path / "sitegen.toml").write_text(words)
+        assert next(told)["version"] != mended["version"]
+        (tmp_path / "words").mkdir()
+        (tmp_path / "words" / "fio.md").write_text("From another folder.")
+        next(told)
+        assert b"From another folder." in server.ask("/fio/").body
 
 
 def test_a_report_that_cannot_be_built_yet_is_shown_as_soon_as_it_can(tmp_path: Path) -> None:
