@@ -7,16 +7,18 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
+from sitegen.analysis.compare import Analysis, Cell, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
 from sitegen.analysis.selection import newest_moment, select
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
-from sitegen.model import RUN_ID, AnyRun
+from sitegen.model import RUN_ID, AnyRun, Series
 
 BASELINE, SIDE = "baseline", "side"
+#: Parameters that are named where series differ in several.
+_MOST_PARTED = 3
 
 
 class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
@@ -89,6 +91,11 @@ def _paired(
     pairs = tuple(c for c in analysis.comparisons if c.side.environment == labels[0])
     if not pairs:
         raise _unpaired(analysis, baseline, side, labels)
+    called = dict(zip(labels, (side, baseline), strict=True))
+    pairs = tuple(
+        replace(c, lacking=tuple(called[one] for one in c.lacking)) if c.lacking else c
+        for c in pairs
+    )
     shared = dict.fromkeys(c.series.benchmark for c in pairs)
     every = [one for name in shared for one in analysis.differences(name, *labels)]
     return Pairing(baseline, side, pairs, tuple(dict.fromkeys(every)), analysis, labels)
@@ -117,21 +124,37 @@ def _unpaired(analysis: Analysis, baseline: str, side: str, labels: tuple[str, s
     if not shared:
         fix = f"{baseline} has {', '.join(theirs)}; {side} has {', '.join(ours)}"
         return Unpaired(f"{both} benchmark in common", fix=fix)
-    base, measured = (
-        {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
-        for label in labels[::-1]
-    )
-    if common := base & measured:
+    cells = [cell for name in shared for cell in analysis.of(name)]
+    if common := common_series(cells, labels):
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
-            fix=f"there are {len(common)}, such as {min(common).metric}",
+            fix=f"there are {len(common)}, such as {min(common).metric}; a run's definitions, or the"
+            " column `better` of a tidy CSV, say it",
         )
-    names = nearest([*measured], [*base])
-    fix = "their workloads or metrics have different names: `sitegen show`"
-    if names:
-        fix = f"the nearest differ in {', '.join(names)}"
+    fix = parted(cells, labels, (side, baseline))
     return Unpaired(f"{both} series in common in {', '.join(shared)}", fix=fix)
+
+
+def common_series(cells: Sequence[Cell], labels: tuple[str, str]) -> set[Series]:
+    """Return the series that both of two environments have among ``cells``."""
+    ours, theirs = ({one.series for one in cells if one.environment == each} for each in labels)
+    return ours & theirs
+
+
+def parted(cells: Sequence[Cell], labels: tuple[str, str], names: tuple[str, str]) -> str:
+    """Return what parts the nearest series of two environments, which have none in common.
+
+    ``names`` are what the two are called.
+    """
+    ours, theirs = ([one.series for one in cells if one.environment == each] for each in labels)
+    differing = nearest(ours, theirs)
+    said = [
+        f"{names[1]} has {one.title} {one.baseline}, {names[0]} {one.side}"
+        for one in differing[:_MOST_PARTED]
+    ]
+    more = len(differing) - len(said)
+    return f"of the nearest {'; '.join(said)}{f'; and {more} more' if more else ''}"
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
-from sitegen.analysis.pairing import Pairing, Unpaired, pair, pair_values
+from sitegen.analysis.pairing import (
+    Pairing,
+    Unpaired,
+    common_series,
+    pair,
+    pair_values,
+    parted,
+)
 from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
-from sitegen.catalogue.families import matching_headline, natural
+from sitegen.catalogue.families import natural
 from sitegen.catalogue.metrics import Better, Scale
+from sitegen.catalogue.tool import Headline
 from sitegen.cli.terminal import aligned, encoded
 from sitegen.config import Config
 from sitegen.errors import SitegenError, Unjudged
@@ -38,20 +47,29 @@ class Question(Struct, frozen=True):
     everything: bool = False
     limit: float | None = None
 
-    def names(self, series: Series) -> bool:
-        """Say whether it is about a series: one of its metrics, or a headline one."""
+    def names(self, series: Series, headlines: Iterable[Headline] = ()) -> bool:
+        """Say whether it is about a series: one of its metrics, or one of these headlines."""
         if self.everything:
             return True
-        return (
-            series.metric in self.metrics if self.metrics else matching_headline(series) is not None
-        )
+        if self.metrics:
+            return series.metric in self.metrics
+        return any(one.matches(series) for one in headlines)
 
-    def asks(self, pair: Comparison) -> bool:
-        """Say whether it is about a comparison; a gate asks for errors and counts of them too."""
+    def asks(self, pair: Comparison, headlines: Iterable[Headline] = ()) -> bool:
+        """Say whether it is about a comparison.
+
+        A gate asks for errors and counts of them too, and for a headline that a side tried to
+        measure and did not.
+        """
         if self.everything or self.metrics:
             return self.names(pair.series)
+        failed = pair.reason and not (pair.side.summary and pair.baseline.summary)
         guards = self.limit is not None and pair.metric.scale != Scale.RATIO
-        return pair.headline is not None or (guards and pair.metric.better == Better.LOWER)
+        return (
+            pair.headline is not None
+            or bool(failed and self.names(pair.series, headlines))
+            or (guards and pair.metric.better == Better.LOWER)
+        )
 
 
 class Answer(Struct, frozen=True):
@@ -132,7 +150,10 @@ def _answer(
         run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
     }
     if metrics and not benchmarks:
-        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
+        here = {name for run in runs for name, _ in run.units}
+        near = [one for name in metrics for one in get_close_matches(name, sorted(here), 3, 0.5)]
+        fix = f"the nearest are {', '.join(dict.fromkeys(near))}" if near else ""
+        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric", fix=fix)
     if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
         raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
     chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
@@ -142,8 +163,7 @@ def _answer(
         pairing = pair(runs, config, *sides, benchmarks)
     table = rows(pairing, question)
     if not table:
-        metrics_here = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
-        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {metrics_here}")
+        raise _nothing(pairing, question)
     written = {"json": json_text, "markdown": markdown}.get(question.form, text)(pairing, table)
     if question.limit is None:
         return Answer(written, damaged)
@@ -158,6 +178,35 @@ def _answer(
     return Answer(written, damaged, above, tuple(unjudged), judged)
 
 
+def _nothing(pairing: Pairing, question: Question) -> Unpaired:
+    """Return why two sides that have series in common have none of those that are asked about."""
+    every, names = pairing.comparisons, (pairing.side, pairing.baseline)
+    there = sorted({one.series.metric for one in every})
+    shared = f"in common they have {', '.join(there[:20])}"
+    if not question.metrics:
+        many = words.count(len(every), "series", "series")
+        return Unpaired(
+            f"no headline series is among the {many} that {names[1]} and {names[0]} have in common",
+            fix=f"--all shows them, --metric those of one metric; {shared}",
+        )
+    asked = " or ".join(question.metrics)
+    cells = [
+        cell
+        for name in {one.series.benchmark for one in every}
+        for cell in pairing.analysis.of(name)
+        if cell.series.metric in question.metrics
+    ]
+    for name, label in zip(names, pairing.labels, strict=True):
+        if not any(cell.environment == label for cell in cells):
+            return Unpaired(f"{name} has no {asked}", fix=shared)
+    if common_series(cells, pairing.labels):
+        return Unpaired(f"of {asked} it is not known whether more or less is better", fix=shared)
+    return Unpaired(
+        f"{names[1]} and {names[0]} have no series of {asked} in common",
+        fix=parted(cells, pairing.labels, names),
+    )
+
+
 def _is_of(run: Damaged, name: str, config: Config) -> bool:
     label, _, run_id = run.path.partition("/")
     return _is_called(name, config.aliases.get(label, label), run_id)
@@ -169,7 +218,13 @@ def _is_called(name: str, label: str, run_id: str) -> bool:
 
 def rows(pairing: Pairing, question: Question) -> list[Row]:
     """Return the series that are asked about, the worst first."""
-    chosen = [one for one in pairing.comparisons if question.asks(one)]
+    headlines = {
+        name: pairing.analysis.headlines(name)
+        for name in {one.series.benchmark for one in pairing.comparisons}
+    }
+    chosen = [
+        one for one in pairing.comparisons if question.asks(one, headlines[one.series.benchmark])
+    ]
     chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
     common = {
         name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
@@ -210,11 +265,21 @@ def _unjudged(
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
     for name in sorted(ours & theirs):
         have: dict[str, set[Series]] = {label: set() for label in pairing.labels}
+        # What stands in the place of a headline is expected of both sides as well.
+        headlines = [
+            *pairing.analysis.headlines(name),
+            *(
+                row.comparison.headline.at(row.comparison.misses)
+                for row in rows
+                if row.comparison.headline and row.comparison.misses
+                if row.comparison.series.benchmark == name
+            ),
+        ]
         for cell in pairing.analysis.of(name):
             # It would be compared, had both sides it.
             better = pairing.analysis.metric(cell.series.metric).better
             compared = better != Better.NONE and cell.series.statistic != "stddev"
-            if compared and cell.environment in have and question.names(cell.series):
+            if compared and cell.environment in have and question.names(cell.series, headlines):
                 have[cell.environment].add(cell.series)
         side, base = have.values()
         for missing, label in ((base - side, pairing.side), (side - base, pairing.baseline)):
@@ -305,6 +370,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "replicates": counts,
         "in_turns": bool(stands_on.turns),
         "among": comparison.among if comparison.headline else None,
+        "instead_of": comparison.misses and {comparison.misses.key: comparison.misses.asked},
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {name: list(cell.runs) for name, cell in sides.items()},

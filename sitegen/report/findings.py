@@ -177,9 +177,7 @@ def row_of(table: CostTable) -> CostRow | None:
 
 def _rank(answer: Answer) -> tuple[object, ...]:
     one = answer.comparison
-    headlines = family(one.series.benchmark).headlines
-    place = headlines.index(one.headline) if one.headline in headlines else len(headlines)
-    return answer.standing, place, -one.stands_on.least, -(one.factor or 0.0)
+    return answer.standing, one.place, -one.stands_on.least, -(one.factor or 0.0)
 
 
 def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> Finding:

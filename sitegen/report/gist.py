@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family
+from sitegen.catalogue.families import headlined
 from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.model import AnyRun, Shape, Status, Table
@@ -40,11 +40,13 @@ def outline(analysis: Analysis, benchmark: str, shape: Shape) -> Outline:
     key = (Outline, benchmark, shape)
     if key not in analysis.plans:
         places, rows = shape.places(benchmark), shape.rows
+        headlines = analysis.headlines(benchmark)
+        found = headlined(headlines, places)
         statuses = [row.status for row in rows]
         analysis.plans[key] = Outline(
             tuple(
-                (one, tuple(sorted(p for s, at in places.items() if one.matches(s) for p in at)))
-                for one in family(benchmark).headlines
+                (one, tuple(sorted(p for s in found if found[s] == one for p in places[s])))
+                for one in headlines
             ),
             1 + max((row.repetition for row in rows), default=0),
             len({row.workload for row in rows}),

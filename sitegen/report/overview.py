@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
-from sitegen.catalogue.families import family, matching_headline, natural, rank
+from sitegen.catalogue.families import family, headlined, natural
 from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
@@ -238,8 +238,13 @@ def _by_baseline(tables: Sequence[CostTable]) -> tuple[CostGroup, ...]:
 def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headline]:
     """Yield the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
-    leading = [cell for cell in cells if matching_headline(cell.series)] or cells
-    leading.sort(key=lambda one: (rank(one.series), one.series.metric, natural(one.series)))
+    headlines = analysis.headlines(benchmark)
+    found = headlined(headlines, (cell.series for cell in cells))
+    places = {series: headlines.index(headline) for series, headline in found.items()}
+    leading = [cell for cell in cells if cell.series in found] or cells
+    leading.sort(
+        key=lambda one: (places.get(one.series, 0), one.series.metric, natural(one.series))
+    )
     leading = leading[:_MAX_HEADLINES]
     alike = Counter((words.title(one.series), one.series.metric) for one in leading)
     for cell in leading:

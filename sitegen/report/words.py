@@ -43,6 +43,11 @@ def param(key: str, value: str) -> str:
     return parameter.words.format(value)
 
 
+def value(key: str, text: str) -> str:
+    """Return the value of a parameter without its name: "4 KiB", "8"."""
+    return _binary(text) if kind(key) == Kind.SIZE else text
+
+
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
     """Return parameters in words, in a fixed order, without those in ``skip``."""
     shown = [
