@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, structs
 
 from collectors.zktls import contract, controls, packages, statements
-from collectors.zktls.readers import READERS
+from collectors.zktls.readers import READERS, proofs
 from sitegen.collect import (
     LEFT_OUT,
     Host,
@@ -175,8 +175,11 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     session = contract.read(raw.stdout)
     controls.require(session)
     recorder = Recorder()
-    contract.record(recorder, session, lambda _: step.workload)
-    if step.workload == _OWN:
+    own = step.workload == _OWN
+    contract.record(recorder, session, proofs.label if own else lambda _: step.workload)
+    if own:
+        # As it is called where its lines are imported.
+        recorder.tool = contract.tool(session)
         if raw.duration_s:
             recorder.put(_OWN_ROW._replace(value=raw.duration_s), "")
         return recorder.reading()

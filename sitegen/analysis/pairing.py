@@ -126,11 +126,11 @@ def _unpaired(analysis: Analysis, baseline: str, side: str, labels: tuple[str, s
         return Unpaired(f"{both} benchmark in common", fix=fix)
     cells = [cell for name in shared for cell in analysis.of(name)]
     if common := common_series(cells, labels):
+        how = "a run's definitions, or the column `better` of a tidy CSV, say it"
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
-            fix=f"there are {len(common)}, such as {min(common).metric}; a run's definitions, or the"
-            " column `better` of a tidy CSV, say it",
+            fix=f"there are {len(common)}, such as {min(common).metric}; {how}",
         )
     fix = parted(cells, labels, (side, baseline))
     return Unpaired(f"{both} series in common in {', '.join(shared)}", fix=fix)

@@ -98,10 +98,12 @@ class _Cells:
         self.origin_of = {run.id: Origin.of(run) for run in selection.runs}
         self.origins: dict[tuple[str, ...], tuple[Origin, ...]] = {}
         self.steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
+        self.every: dict[str, list[StepConditions]] = defaultdict(list)
         for run in selection.runs:
             for step in run.conditions:
                 if step.repetition >= 0:
                     self.steps[run.id, step.workload].append(step)
+                    self.every[run.id].append(step)
         self.rows, self.side = rows, _side_values(rows)
         self.side_without: dict[tuple[str, tuple[str, ...]], _Beside] = {}
         self.limits = list(dict.fromkeys(map(limits_of, selection.runs)))
@@ -153,7 +155,8 @@ class _Cells:
         """Return the caveats of the steps of a workload, from which all its series come."""
         key = (workload, runs)
         if key not in self.busy:
-            steps = {run: self.steps[run, workload] for run in runs}
+            # What a command says itself that it measured no step is called by: all of them did it.
+            steps = {run: self.steps.get((run, workload)) or self.every[run] for run in runs}
             found = caveats.applying("steps", [step for run in runs for step in steps[run]])
             self.busy[key] = [_of_its_runs(mark, steps) for mark in found]
         return self.busy[key]

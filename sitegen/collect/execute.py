@@ -132,7 +132,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         session=session,
         boot=fingerprint.boot_hash(host.root),
         seed=seed,
-        tool=tool,
+        tool=record.read.tool or tool,
         definitions=plan.definitions,
         parameters=(
             *plan.parameters,
@@ -180,6 +180,7 @@ class _Record:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
                 rows, samples, problem = usable(reading)
+                self.read.tool = reading.tool or self.read.tool
                 for parameter in reading.parameters:
                     self.read.tells(parameter, step.workload)
         except Refused:

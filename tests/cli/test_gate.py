@@ -211,6 +211,12 @@ def test_where_both_lack_what_a_headline_asks_for_the_nearest_stands_in_its_plac
     instead = "at concurrency 100; the headline asks for 1000, which vm and cvm lack"
     assert all(instead in line for line in lines)
     assert "processing time" not in found.stdout
+    CliRunner().invoke(main, ["build", "--config", str(tmp_path / "sitegen.toml")])
+    for page in ("ab/index.html", "compare/data-ab.js"):
+        assert instead in (tmp_path / "site" / page).read_text()
+    front = (tmp_path / "site" / "index.html").read_text()
+    assert "throughput 2.0× slower" in front  # a headline, and no exploratory series
+    assert "rocessing time" not in front
     told = json.loads(gate(tmp_path, "--format", "json").stdout)["comparisons"]
     assert {one["instead_of"]["concurrency"] for one in told} == {"1000"}
 
