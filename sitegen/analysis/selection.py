@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -246,14 +247,18 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
-    """Return what keeps runs from being compared and can be mended, a line each.
+    """Return what keeps runs from being compared, a line each that says what to write or to run.
 
     ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose
-    runs are all too old, platforms of which nothing says what they are measured against.
+    runs are all too old, one that is called as a TEE is and shows none, platforms of which nothing
+    says what they are measured against.
     """
-    there = {run.id for run in runs}
+    there, file = {run.id for run in runs}, config.file.name
     gone = [each for each in config.pinned if each not in there]
-    lines = [f"site.pinned names {each}, which is not in the archive" for each in gone]
+    lines = [
+        f"{each} is not in the archive: take it out of `pinned` under [site] in {file}"
+        for each in gone
+    ]
     measuring = [
         run
         for run in runs
@@ -261,22 +266,38 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     ]
     latest = {run.environment: run for run in sorted(measuring, key=moment)}
     newest = max(measuring, key=moment, default=None)
-    lines += [
-        f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
-        " they enter no comparison (site.window_days)"
-        for label, run in sorted(latest.items())
-        if newest and moment(run) < moment(newest) - timedelta(days=config.window_days)
-    ]
+    for label, run in sorted(latest.items()):
+        days = (moment(newest) - moment(run)) / timedelta(days=1) if newest else 0.0
+        if newest and days > config.window_days:
+            lines.append(
+                f"all runs of {label} are more than {config.window_days} days older than"
+                f" {newest.id} and enter no comparison: `sitegen collect --env {label}` again, or"
+                f" write `window_days = {math.ceil(days)}` under [site] in {file}"
+            )
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
+    tees = {
+        one: (role, "" if tee == "unstated" else f' and `tee = "{tee}"`')
+        for one in measured
+        if (role := implied(one)[0]) and (tee := implied(one)[1]) not in ("", "none")
+    }
+    for one, (role, tee) in tees.items():
+        if not config.environment(one).role and observed.environment(one).tee == "none":
+            lines.append(
+                f"the machine of {one} shows no TEE, and is not taken for one: if it is, write"
+                f' `role = "{role}"`{tee} under [environments.{one}] in {file}'
+            )
+    known = [one for one in measured if one in config.environments]
     if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
-        side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
+        side = next((one for one in measured if one in tees), measured[-1])
         base = next(one for one in measured if one != side)
-        lines.append(
-            f"nothing says what {', '.join(measured[:5])} are measured against:"
-            f" `sitegen baseline {side}={base}` or the other way round"
-        )
+        # Who declared his platforms, and none of them to be a TEE, has said what they are.
+        if side in tees or not known:
+            lines.append(
+                f"nothing says what {', '.join(measured[:5])} are measured against:"
+                f" `sitegen baseline {side}={base}` or the other way round"
+            )
     return lines
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -16,6 +16,7 @@ from sitegen.analysis.claims import Checked
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
+from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Params
 from sitegen.report import claims, effects, words
@@ -123,6 +124,32 @@ class Quoted(Struct, frozen=True):
     def __str__(self) -> str:
         """Return the printed figure as a link to the claim."""
         return f"[{self.printed}]({self.address})"
+
+
+def unused(config: Config, benchmarks: Container[str], sources: Container[str]) -> list[str]:
+    """Return which notes no page shows: those on nothing that has runs, claims or figures here."""
+    found = []
+    for folder, known, about in (
+        (config.notes, benchmarks, "benchmark that has a run here"),
+        (config.notes / "reports", sources, "publication that is cited or has claims here"),
+    ):
+        found += [
+            f"{config.notes.name}/{path.relative_to(config.notes).as_posix()} is on no page:"
+            f" {path.stem} is no {about}"
+            for path in (sorted(folder.glob("*.md")) if folder.is_dir() else ())
+            if path.stem not in known and path.stem.lower() != "readme"
+        ]
+    return found
+
+
+def unpublished(checked: Iterable[Checked], sources: Container[str]) -> list[str]:
+    """Return of which publications there are claims, and neither a cited figure nor a note."""
+    ids = sorted({one.claim.source for one in checked if one.claim.source not in sources})
+    return [
+        f"claims of {name} have no page of their publication: it has no cited run here, and there"
+        f" is no note on it (notes/reports/{name}.md)"
+        for name in ids
+    ]
 
 
 def cut(text: str, rendered: str, where: str) -> Note:

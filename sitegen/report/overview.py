@@ -140,10 +140,11 @@ def _headline(
     if not runs:
         return "Nothing has been measured yet."
     environments = {label for _, label in analysis.cells}
-    return (
-        f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
-        " TEE among them has a baseline yet."
-    )
+    many = f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}"
+    if any(words.platform(analysis.config, label).is_tee for label in environments):
+        return f"{many}, and no TEE among them has a baseline yet."
+    answer = findings.best(table for name in order for table in tables[name])
+    return f"{answer.sentence} None of them is a TEE." if answer else f"{many}, none of them a TEE."
 
 
 def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> OverviewGroup:
@@ -151,7 +152,12 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
     absent = ""
     if not tables:
         count = len({cell.environment for cell in analysis.of(benchmark)})
-        why = "no TEE among them beside its own baseline"
+        tees = [
+            cell
+            for cell in analysis.of(benchmark)
+            if words.platform(analysis.config, cell.environment).is_tee
+        ]
+        why = "no TEE among them beside its own baseline" if tees else "none of them a TEE"
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"

@@ -231,6 +231,11 @@ class _Build:
                 " `sitegen claims` says why"
             )
         self.publications = self._publications()
+        if self.prose and not self.damaged and config.notes.is_dir():
+            from sitegen.report import notes
+
+            self.left_out += notes.unused(config, {r.benchmark for r in runs}, self.publications)
+            self.left_out += notes.unpublished(self.checked, self.publications)
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
         pictures = bool(config.base_url and card.drawn_by())
         if config.base_url and not pictures:
