@@ -35,6 +35,8 @@ STATISTICS = frozenset(
 )
 #: Begins the name of the parameter in which a run keeps what its reader doubted.
 DOUBT = "doubt."
+#: Begins the name of the parameter in which a run keeps a setting that it was given: `--set`.
+SET = "set "
 #: The parameter that says what dates a run where its output does not; and where nothing does. A
 #: file's own time is when it was copied or checked out: what an older sitegen took for a date.
 DATED_BY, NO_DATE = "dated by", "nothing"

@@ -138,6 +138,10 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
             *plan.parameters,
             *(p for p in record.read.output_settings() if p.name not in planned),
             model.Parameter("preset", request.preset, model.Comparability.MUST_MATCH),
+            *(
+                model.Parameter(f"{model.SET}{collector.BENCHMARK}.{name}", value)
+                for name, value in sorted(request.settings.items())
+            ),
             model.Parameter("repetitions", str(whole), model.Comparability.IGNORED),
         ),
         fingerprint=machine,

@@ -245,7 +245,10 @@ def _doubts(found: Sequence[Caveat], run: Run, plan: Plan) -> tuple[Doubt, ...]:
             or (hit and row.workload in hit)
             or (one.rule.counts and (row.failed if one.rule.id == "failed" else row.suspect))
         ]
-        doubts.append(Doubt(one.rule, one.sentence, _named(rows)))
+        sentence = one.sentence
+        if one.rule.id == "suspect" and one.rule.counts:
+            sentence = f"{sentence} {family(run.benchmark).suspect or one.rule.definition}"
+        doubts.append(Doubt(one.rule, sentence, _named(rows)))
     return tuple(doubts)
 
 
@@ -354,13 +357,7 @@ def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) ->
 def _made(run: Run) -> str:
     """Return the command that makes such a run, as far as the run says it."""
     if run.provenance == Provenance.COLLECTED:
-        preset = f" --preset {run.preset}" if run.preset else ""
-        often = next((p.value for p in run.parameters if p.name == "repetitions"), "")
-        return words.joined(
-            f"sitegen collect --env {run.environment} --only {run.benchmark}{preset}",
-            f"--repeat {often}" if often.isdecimal() else "",
-            by=" ",
-        )
+        return run_steps.collecting(run, run.environment)
     if run.provenance == Provenance.IMPORTED:
         tool = next((step.name for step in run.steps if step.workload == "import"), "")
         as_tool = f" --tool {run_steps.quoted(tool)}" if tool else ""

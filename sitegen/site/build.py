@@ -381,7 +381,7 @@ class _Build:
                 self.benchmarks[name] = cached
                 return
         pages = [f"{name}/index.html"]
-        commands, samples = self._of_newest(name)
+        commands, samples, again = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
         day, site = share.newest_day(runs), self.renderer.site
         comparisons = share.comparisons(site, content, day)
@@ -401,6 +401,7 @@ class _Build:
             rest_address=f"rest.js?v={_short_of(folded)}",
             history=past,
             commands=commands,
+            again=again,
             note=note,
             method=self._method(name),
             publications=self.publications,
@@ -561,13 +562,17 @@ class _Build:
 
     def _of_newest(
         self, benchmark: str
-    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]]]:
-        """Return the commands of the newest own run, and each environment's newest samples."""
+    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]], str]:
+        """Return the commands of the newest own run, each environment's newest samples, and more.
+
+        Last comes the command that collects such a run elsewhere.
+        """
         from sitegen.report import benchmark as pages
+        from sitegen.report.run_steps import collecting
 
         commands: tuple[Command, ...] = ()
         samples: dict[str, tuple[Sample, ...]] = {}
-        newest = ""
+        newest = again = ""
         for (name, label), selection in self.analysis.selections.items():
             if name != benchmark or not selection.runs:
                 continue
@@ -586,9 +591,10 @@ class _Build:
             whole, files, _ = self.run_files.manifest(held.entry)
             if whole.started_at > newest:
                 newest, commands = whole.started_at, pages.commands_of(whole)
+                again = collecting(whole, "NAME")
             if held.samples:
                 samples[label] = self.run_files.samples(held, files)
-        return commands, samples
+        return commands, samples, again
 
     def _newest_whole(self, runs: Sequence[AnyRun]) -> Run | None:
         """Return the newest of ``runs`` that has steps, those that saw the machine first."""
