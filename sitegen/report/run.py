@@ -356,13 +356,11 @@ def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) ->
 
 def _made(run: Run) -> str:
     """Return the command that makes such a run, as far as the run says it."""
-    if run.provenance == Provenance.COLLECTED:
-        return run_steps.collecting(run, run.environment)
     if run.provenance == Provenance.IMPORTED:
         tool = next((step.name for step in run.steps if step.workload == "import"), "")
         as_tool = f" --tool {run_steps.quoted(tool)}" if tool else ""
         return f"sitegen import FILE --env {run.environment}{as_tool}"
-    return ""
+    return run_steps.collecting(run, run.environment)
 
 
 def _facts(run: Run, role: str, outline: Outline) -> tuple[tuple[str, str, str], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from sitegen.model import SET, AnyRun, StepRecord
+from sitegen.model import SET, AnyRun, Provenance, StepRecord
 from sitegen.report import words
 from sitegen.report.matrix import Plan, StepKey
 
@@ -44,7 +44,9 @@ class StepOutput(NamedTuple):
 
 
 def collecting(run: AnyRun, label: str) -> str:
-    """Return the command that collects a run as this one was, under a label."""
+    """Return the command that collects a run as this one was, under a label; else nothing."""
+    if run.provenance != Provenance.COLLECTED:
+        return ""
     often = next((p.value for p in run.parameters if p.name == "repetitions"), "")
     given = [
         f"--set {quoted(f'{p.name.removeprefix(SET)}={p.value}')}"
