@@ -87,6 +87,7 @@ class RemarkKind(StrEnum):
 
     NOTE = "note"
     WITHDRAWN = "withdrawn"  # it stays where it is and enters no comparison
+    RESTORED = "restored"  # what was withdrawn before counts again
 
 
 class Doubt(StrEnum):
@@ -390,8 +391,8 @@ class AnyRun(_Taken, frozen=True, kw_only=True):
     @property
     def withdrawn(self) -> str:
         """Why the run was withdrawn, in the words of the last who did; nothing when it stands."""
-        reasons = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
-        return reasons[-1] if reasons else ""
+        said = [one for one in self.remarks if one.kind != RemarkKind.NOTE]
+        return said[-1].text if said and said[-1].kind == RemarkKind.WITHDRAWN else ""
 
 
 class Run(AnyRun, frozen=True):

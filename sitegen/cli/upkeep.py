@@ -58,6 +58,15 @@ def withdraw(load: options.Load, run: str, reason: str) -> None:
     _remark(load(), run, "withdrawn", reason)
 
 
+@click.command()
+@click.argument("run")
+@click.option("--reason", required=True, help="Why, in a sentence that its page shows.")
+@options.places
+def restore(load: options.Load, run: str, reason: str) -> None:
+    """Let a RUN that was withdrawn count again; its page says both, with their reasons."""
+    _remark(load(), run, "restored", reason)
+
+
 def _remark(report: Config, run: str, kind: str, text: str) -> None:
     from sitegen import redact
     from sitegen.archive import Archive
@@ -119,4 +128,4 @@ def fsck(load: options.Load) -> None:
     sys.exit(1 if findings else 0)
 
 
-COMMANDS = (fsck, pack, note, withdraw, reparse, baseline)
+COMMANDS = (fsck, pack, note, withdraw, restore, reparse, baseline)

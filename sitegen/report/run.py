@@ -36,6 +36,11 @@ from sitegen.report.siblings import Siblings, Use
 _DIGITS = 16
 _MAX_STEPS, _MAX_FILES, _MAX_PARAMETERS = 120, 100, 100
 _MOST_NAMED = 6
+_SAID: Mapping[RemarkKind, str] = {
+    RemarkKind.NOTE: "Note of",
+    RemarkKind.WITHDRAWN: "Withdrawn on",
+    RemarkKind.RESTORED: "Restored on",
+}
 #: What was replaced: one, and several where that is more than an s.
 _REPLACED: Mapping[str, tuple[str, ...]] = {
     "address": ("network address", "network addresses"),
@@ -218,7 +223,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         day="undated" if run.undated else run.started_at[:10],
         withdrawn=run.withdrawn,
         notes=tuple(
-            (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
+            (f"{_SAID[one.kind]} {words.day(one.at)}", one.text)
+            for one in run.remarks
+            # What it was withdrawn for stands above all else.
+            if not (one.kind == RemarkKind.WITHDRAWN and one.text == run.withdrawn)
         ),
     )  # fmt: skip
 
