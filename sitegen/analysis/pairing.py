@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from msgspec import Struct
@@ -19,6 +20,12 @@ from sitegen.model import RUN_ID, AnyRun, Series
 BASELINE, SIDE = "baseline", "side"
 #: Parameters that are named where series differ in several.
 _MOST_PARTED = 3
+#: Both ends of a period: years, months or days, of which one may be left open.
+_PERIOD = re.compile(
+    r"(?:(?P<at>{0})|(?P<from>{0})?\.\.(?P<to>{0})?)".format(r"\d{4}(?:-\d\d){0,2}")
+)
+#: Who names two periods means that they are apart.
+_ANY_AGE_DAYS = 36_500
 
 
 class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
@@ -46,6 +53,8 @@ def pair(
 ) -> Pairing:
     """Return ``side`` against ``baseline``: each an environment, or one run by its id's end.
 
+    An environment may be one of a period: ``cvm@2026-09``, ``cvm@2026-09-15..2026-10``.
+
     Only ``benchmarks`` where some are named. Raises SitegenError when a side is not there, or
     both are the same, and Unpaired when they have no series in common.
     """
@@ -55,6 +64,11 @@ def pair(
     theirs, against = _chosen(runs, config, baseline, benchmarks)
     if (declared.label, against.label) == (side, baseline):
         return _environments(runs, config, against, declared, benchmarks)
+    if "@" in baseline + side:
+        if both := {run.id for run in ours} & {run.id for run in theirs}:
+            message = f"{baseline} and {side} share {len(both)} runs"
+            raise SitegenError(message, fix="part the periods")
+        config = replace(config, window_days=_ANY_AGE_DAYS, apart_days=_ANY_AGE_DAYS)
     reason = refused(config, declared.label, against.label)
     if not reason and _within(ours, theirs, runs, config):
         reason = WITHIN
@@ -210,20 +224,42 @@ def _chosen(
 ) -> tuple[list[AnyRun], Environment]:
     """Return the runs of a side and their environment; raises Unpaired for no ``benchmarks``."""
     chosen = [run for run in runs if run.environment == name]
-    ends = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
-    if chosen or len(ends) == 1:
-        chosen = chosen or ends
+    chosen = chosen or [run for run in runs if is_called(name, run.environment, run.id)]
+    by_id = "@" not in name and name not in {run.environment for run in chosen}
+    if by_id and len(chosen) > 1:
+        raise SitegenError(f"{len(chosen)} runs end with {name!r}", fix="give the whole id")
+    if chosen:
         wanted = [run for run in chosen if not benchmarks or run.benchmark in benchmarks]
         if not wanted:
             has = ", ".join(sorted({run.benchmark for run in chosen}))
             message = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
             raise Unpaired(message, fix=f"it has {has}")
         return wanted, config.environment(chosen[0].environment)
-    if ends:
-        raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")
+    label, at, _ = name.partition("@")
+    if at and (days := sorted(_day(run.id) for run in runs if run.environment == label)):
+        raise Unpaired(f"{name} has no run", fix=f"{label} has runs from {days[0]} to {days[-1]}")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"
     labels = ", ".join(sorted({run.environment for run in runs})[:12])
     raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")
+
+
+def is_called(name: str, label: str, run_id: str) -> bool:
+    """Say whether a side of this name has a run of an environment; raises SitegenError for none."""
+    environment, at, period = name.partition("@")
+    if not at:
+        return name in (label, run_id) or run_id.endswith(f"-{name}")
+    match = _PERIOD.fullmatch(period)
+    if match is None or period == "..":
+        fix = "write it as cvm@2026-09, cvm@2026-09-15..2026-10 or cvm@..2026-10"
+        raise SitegenError(f"{period[:80]!r} is no period", fix=fix)
+    first, last = (match["at"] or match[end] or "" for end in ("from", "to"))
+    day = _day(run_id)
+    return label == environment and first <= day and (not last or day[: len(last)] <= last)
+
+
+def _day(run_id: str) -> str:
+    """Return the day on which a run began, as its id has it."""
+    return f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"
 
 
 def _within(

@@ -16,6 +16,7 @@ from sitegen.analysis.pairing import (
     Pairing,
     Unpaired,
     common_series,
+    is_called,
     pair,
     pair_values,
     parted,
@@ -142,7 +143,7 @@ def _answer(
     sides, axis, metrics = question.sides, question.axis, question.metrics
     broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
     for name, gone in broken.items():
-        if gone and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
+        if gone and not axis and not any(is_called(name, r.environment, r.id) for r in runs):
             reason = f"all runs of {name} are damaged: {gone[0].reason}"
             raise Unpaired(reason, fix="see `sitegen fsck`")
     lost = [one for one in damaged if axis or any(one in gone for gone in broken.values())]
@@ -168,7 +169,7 @@ def _answer(
     if question.limit is None:
         return Answer(written, damaged)
     have = {
-        name: {run.benchmark for run in chosen if axis or _is_called(name, run.environment, run.id)}
+        name: {run.benchmark for run in chosen if axis or is_called(name, run.environment, run.id)}
         for name in sides
     }
     above = tuple(row.series for row in regressions(table, question.limit))
@@ -209,11 +210,7 @@ def _nothing(pairing: Pairing, question: Question) -> Unpaired:
 
 def _is_of(run: Damaged, name: str, config: Config) -> bool:
     label, _, run_id = run.path.partition("/")
-    return _is_called(name, config.aliases.get(label, label), run_id)
-
-
-def _is_called(name: str, label: str, run_id: str) -> bool:
-    return name in (label, run_id) or run_id.endswith(f"-{name}")
+    return is_called(name, config.aliases.get(label, label), run_id)
 
 
 def rows(pairing: Pairing, question: Question) -> list[Row]:

@@ -72,6 +72,9 @@ def compare(
 ) -> None:
     """Compare SIDE with BASELINE: environments, or runs by the end of their ids.
 
+    An environment may be taken at two times: `compare cvm@2026-09 cvm@2026-11`; a period is a year,
+    a month or a day, or from one to another, of which one may be left out: cvm@2026-09-15..2026-10.
+
     With --axis they are two values of a parameter, as in `compare http https --axis scheme`.
 
     With --fail-above the exit code is 1 when something is surely worse than the limit: the bounds
