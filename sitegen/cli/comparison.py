@@ -27,7 +27,7 @@ from sitegen.archive.quarantine import SetAside
 from sitegen.catalogue.families import natural
 from sitegen.catalogue.metrics import Better, Scale
 from sitegen.catalogue.tool import Headline
-from sitegen.cli.terminal import aligned, encoded
+from sitegen.cli.terminal import encoded, fitted
 from sitegen.config import Config
 from sitegen.errors import SitegenError, Unjudged
 from sitegen.model import AnyRun, Comparability, Series
@@ -294,7 +294,7 @@ def _unjudged(
 
 def text(pairing: Pairing, rows: Sequence[Row]) -> str:
     """Return a table for a terminal, and what the two machines differ in."""
-    lines = aligned([_head(pairing), *map(_cells, rows)], right=range(1, 5))
+    lines = fitted([_head(pairing), *map(_cells, rows)], range(1, 5), over=(0,), under=(6,))
     if pairing.differing:
         lines += ["", "They differ in"]
         lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]

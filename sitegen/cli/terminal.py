@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -234,10 +236,10 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
     table = []
     for row in rows:
         provenance, preset = row.get("provenance", "damaged"), row.get("preset")
-        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else ""
-        shown = preset or row.get("damaged", "")
-        table.append((row["id"], row["environment"], provenance, shown, gone))
-    return _columns(("run", "environment", "provenance", "preset", ""), table)
+        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else row.get("damaged", "")
+        table.append((row["id"], row["environment"], provenance, preset or "", gone))
+    header = ("run", "environment", "provenance", "preset", "")
+    return _columns(header, table, under=(4,), dropped=(3, 2))
 
 
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
@@ -266,7 +268,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         status = "" if m.status == "ok" else m.status
         table.append((*series, _shown(run, m), " ".join(params), f"{m.repetition}", status))
     header = ("workload", "metric", "statistic", "value", "params", "rep", "")
-    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
+    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table, under=(4,))}"
 
 
 def _shown(run: AnyRun, row: Measurement) -> str:
@@ -290,8 +292,56 @@ def encoded(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(map(_plain_line, aligned([header, *rows]))) + "\n"
+def _columns(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    under: Sequence[int] = (),
+    dropped: Sequence[int] = (),
+) -> str:
+    lines = fitted([header, *rows], under=under, dropped=dropped)
+    return "\n".join(map(_plain_line, lines)) + "\n"
+
+
+def fitted(
+    rows: Sequence[Sequence[str]],
+    right: Container[int] = (),
+    *,
+    over: Sequence[int] = (),
+    under: Sequence[int] = (),
+    dropped: Sequence[int] = (),
+) -> list[str]:
+    """Return the rows of a table as lines that fit the terminal; what is no terminal gets all.
+
+    As far as is needed columns go ``under`` the rest of their row, or ``over`` it, or are dropped.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    lines = aligned(rows, right)
+    if not width or max(map(len, lines)) <= width:
+        return lines
+    below: list[int] = []
+    above: list[int] = []
+    gone: list[int] = []
+    for moved, place in (
+        *((below, one) for one in under),
+        *((above, one) for one in over),
+        *((gone, one) for one in dropped),
+    ):
+        moved.append(place)
+        kept = [one for one in range(len(rows[0])) if one not in (*below, *above, *gone)]
+        lines = aligned(
+            [[row[one] for one in kept] for row in rows],
+            {new for new, one in enumerate(kept) if one in right},
+        )
+        if max(map(len, lines)) + 2 * bool(above) <= width:
+            break
+    head, *body = lines
+    found = ["  " * bool(above) + head]
+    for line, row in zip(body, rows[1:], strict=True):
+        found += [text for one in above for text in textwrap.wrap(row[one], width)]
+        found.append("  " * bool(above) + line)
+        for one in below:
+            found += textwrap.wrap(row[one], width, initial_indent="    ", subsequent_indent="    ")
+    return found
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
