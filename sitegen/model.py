@@ -37,6 +37,8 @@ STATISTICS = frozenset(
 DOUBT = "doubt."
 #: Begins the name of the parameter in which a run keeps a setting that it was given: `--set`.
 SET = "set "
+#: The workload of a step that says itself what it measured: a command of the user's own.
+OWN_COMMAND = "command"
 #: The parameter that says what dates a run where its output does not; and where nothing does. A
 #: file's own time is when it was copied or checked out: what an older sitegen took for a date.
 DATED_BY, NO_DATE = "dated by", "nothing"

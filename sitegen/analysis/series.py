@@ -20,7 +20,16 @@ from sitegen.catalogue.rules import BESIDE, limits_of
 from sitegen.catalogue.tool import Counts, Figure, Limits
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
-from sitegen.model import AnyRun, Params, Provenance, Series, Shape, Status, StepConditions
+from sitegen.model import (
+    OWN_COMMAND,
+    AnyRun,
+    Params,
+    Provenance,
+    Series,
+    Shape,
+    Status,
+    StepConditions,
+)
 
 
 class Cell(Struct, frozen=True):
@@ -98,12 +107,10 @@ class _Cells:
         self.origin_of = {run.id: Origin.of(run) for run in selection.runs}
         self.origins: dict[tuple[str, ...], tuple[Origin, ...]] = {}
         self.steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
-        self.every: dict[str, list[StepConditions]] = defaultdict(list)
         for run in selection.runs:
             for step in run.conditions:
                 if step.repetition >= 0:
                     self.steps[run.id, step.workload].append(step)
-                    self.every[run.id].append(step)
         self.rows, self.side = rows, _side_values(rows)
         self.side_without: dict[tuple[str, tuple[str, ...]], _Beside] = {}
         self.limits = list(dict.fromkeys(map(limits_of, selection.runs)))
@@ -155,8 +162,10 @@ class _Cells:
         """Return the caveats of the steps of a workload, from which all its series come."""
         key = (workload, runs)
         if key not in self.busy:
-            # What a command says itself that it measured no step is called by: all of them did it.
-            steps = {run: self.steps.get((run, workload)) or self.every[run] for run in runs}
+            steps = {
+                run: self.steps.get((run, workload)) or self.steps.get((run, OWN_COMMAND), [])
+                for run in runs
+            }
             found = caveats.applying("steps", [step for run in runs for step in steps[run]])
             self.busy[key] = [_of_its_runs(mark, steps) for mark in found]
         return self.busy[key]

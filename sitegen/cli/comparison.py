@@ -74,13 +74,17 @@ class Question(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """Two sides as text; the series that are worse than the limit, and what it could not judge."""
+    """Two sides as text; the series that are worse than the limit, and what it could not judge.
+
+    Without a limit ``missing`` is what one side lacks.
+    """
 
     text: str
     damaged: tuple[Damaged, ...]
     above: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     judged: bool = False
+    missing: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -166,15 +170,16 @@ def _answer(
     if not table:
         raise _nothing(pairing, question)
     written = {"json": json_text, "markdown": markdown}.get(question.form, text)(pairing, table)
-    if question.limit is None:
-        return Answer(written, damaged)
     have = {
         name: {run.benchmark for run in chosen if axis or is_called(name, run.environment, run.id)}
         for name in sides
     }
+    missing = _missing(pairing, table, have, question)
+    if question.limit is None:
+        return Answer(written, damaged, missing=tuple(missing))
     above = tuple(row.series for row in regressions(table, question.limit))
     unjudged = [f"{one.path}: {one.reason}" for one in lost]
-    unjudged += _unjudged(pairing, table, have, question)
+    unjudged += [*missing, *_unjudged(table)]
     judged = not all(row.unjudged for row in table)
     return Answer(written, damaged, above, tuple(unjudged), judged)
 
@@ -246,13 +251,13 @@ def regressions(rows: Sequence[Row], limit: float) -> list[Row]:
     return [row for row in rows if row.above(limit, tests)]
 
 
-def _unjudged(
+def _missing(
     pairing: Pairing,
     rows: Sequence[Row],
     benchmarks: Mapping[str, Collection[str]],
     question: Question,
 ) -> list[str]:
-    """Return what no limit can judge, a line each: which benchmark, and why.
+    """Return what a side lacks, a line each: which benchmark, and what.
 
     ``benchmarks`` are those of each side by its name. What only one side has, a benchmark or a
     series that would be among the rows, has no place in ``rows``.
@@ -260,7 +265,9 @@ def _unjudged(
     ours, theirs = set(benchmarks[pairing.side]), set(benchmarks[pairing.baseline])
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
+    asked = {row.comparison.series.benchmark for row in rows}
     for name in sorted(ours & theirs):
+        before = len(lines)
         have: dict[str, set[Series]] = {label: set() for label in pairing.labels}
         # What stands in the place of a headline is expected of both sides as well.
         headlines = [
@@ -284,6 +291,27 @@ def _unjudged(
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
                 first = words.title(min(missing, key=natural))
                 lines.append(f"{name}: {label} has no {first}{more}")
+        if name not in asked and len(lines) == before:
+            lines += _nothing_of(pairing, name)
+    return lines
+
+
+def _nothing_of(pairing: Pairing, benchmark: str) -> Iterator[str]:
+    """Yield why nothing of a benchmark that both sides have is among the rows, if it could be."""
+    many = sum(one.series.benchmark == benchmark for one in pairing.comparisons)
+    if many:
+        series = words.count(many, "series", "series")
+        yield f"{benchmark}: no headline is among its {series}, which --all takes in"
+        return
+    cells = [one for one in pairing.analysis.of(benchmark) if one.environment in pairing.labels]
+    if not common_series(cells, pairing.labels):
+        parts = parted(cells, pairing.labels, (pairing.side, pairing.baseline))
+        yield f"{benchmark}: no series in common; {parts}"
+
+
+def _unjudged(rows: Sequence[Row]) -> list[str]:
+    """Return why rows cannot be judged, a line for each benchmark and reason."""
+    lines = []
     reasons = Counter(
         (row.comparison.series.benchmark, row.unjudged) for row in rows if row.unjudged
     )

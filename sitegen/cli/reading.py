@@ -93,6 +93,8 @@ def compare(
     click.echo(answer.text, nl=False)
     if limit is None:
         options.say_damaged(answer.damaged)
+        for line in answer.missing:
+            click.echo(f"not compared: {line}", err=True)
     for line in answer.unjudged:
         click.echo(f"not judged: {line}", err=True)
     if answer.above:

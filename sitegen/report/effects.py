@@ -175,9 +175,8 @@ def instead(comparison: Comparison) -> str:
         return ""
     lacking = words.enumerate_words(comparison.lacking)
     why = f"which {lacking} lack{'s' if len(comparison.lacking) == 1 else ''}"
-    asked, has = (words.value(miss.key, one) for one in (miss.asked, miss.has))
     why = why if lacking else "where they are not comparable"
-    return f"at {miss.key.replace('_', ' ')} {has}; the headline asks for {asked}, {why}"
+    return f"{words.at(miss)}; the headline asks for {words.value(miss.key, miss.asked)}, {why}"
 
 
 def replicates(stands_on: Replication) -> str:

@@ -301,11 +301,10 @@ def _many(comparison: Comparison) -> str:
 
 def _object(row: CostRow) -> str:
     """Return what is slowed down, as a sentence says it."""
-    headline = row.comparison.headline
-    if headline and headline.loses:
-        return headline.loses
+    headline, miss = row.comparison.headline, row.comparison.misses
     named = headline.title if headline else row.comparison.metric.title
-    return words.lower_first(named)
+    said = headline.loses if headline and headline.loses else words.lower_first(named)
+    return f"{said} {words.at(miss)}" if miss else said
 
 
 def _amount(comparison: Comparison) -> str:

@@ -409,6 +409,12 @@ def test_contention_in_a_step_marks_the_series_of_its_workload_alone() -> None:
     assert marked == {"w": True, "quiet": False}
 
 
+def test_contention_in_a_command_that_names_its_workloads_itself_marks_all_of_them() -> None:
+    busy = StepRecord("command", "command", 0, (), "", 1.0, 0, None, (("steal", 0.5),))
+    found = analyse([replace(a_run("cvm", 50.0), steps=(busy,))], CONFIG)
+    assert all("contention" in marks(cell) for cell in found.cells.values())
+
+
 def contended(run: Run) -> Run:
     busy = StepRecord("w", "w", 0, (), "", 1.0, 0, None, (("steal", 0.5),))
     return replace(run, steps=(busy,))

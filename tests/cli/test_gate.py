@@ -215,8 +215,12 @@ def test_where_both_lack_what_a_headline_asks_for_the_nearest_stands_in_its_plac
     for page in ("ab/index.html", "compare/data-ab.js"):
         assert instead in (tmp_path / "site" / page).read_text()
     front = (tmp_path / "site" / "index.html").read_text()
-    assert "throughput 2.0× slower" in front  # a headline, and no exploratory series
+    assert (
+        "throughput at concurrency 100 2.0× slower" in front
+    )  # a headline, and no exploratory series
     assert "rocessing time" not in front
+    runs_page = (tmp_path / "site" / "runs" / archive[0].id / "index.html").read_text()
+    assert "requests per second at concurrency 100 90,000" in runs_page
     told = json.loads(gate(tmp_path, "--format", "json").stdout)["comparisons"]
     assert {one["instead_of"]["concurrency"] for one in told} == {"1000"}
 
@@ -229,6 +233,16 @@ def test_what_only_one_side_lacks_of_a_headline_is_said_and_not_judged(tmp_path:
     assert "not judged: ab: cvm has no Http, 1,000 at once and 1 more" in found.stderr
     by_id = compare(tmp_path, archive[0].id, archive[3].id)
     assert f"the headline asks for 1000, which {archive[3].id} lacks" in by_id.stdout
+
+
+def test_a_benchmark_that_both_have_and_nothing_in_common_is_said(tmp_path: Path) -> None:
+    ab = [*swept("vm", (50,)), *swept("cvm", (100,))]
+    archive = [*runs("vm", 3), *runs("cvm", 3), *ab]
+    line = "ab: no series in common; of the nearest vm has concurrency 50, cvm 100\n"
+    found = gate(tmp_path, archive=archive)
+    assert (found.exit_code, found.stderr.startswith(f"not judged: {line}")) == (3, True)
+    found = compare(tmp_path, "vm", "cvm")
+    assert (found.exit_code, found.stderr) == (0, f"not compared: {line}")
 
 
 def test_a_headline_that_a_side_could_not_measure_is_not_judged(tmp_path: Path) -> None:
