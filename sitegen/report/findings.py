@@ -304,7 +304,7 @@ def _object(row: CostRow) -> str:
     headline, miss = row.comparison.headline, row.comparison.misses
     named = headline.title if headline else row.comparison.metric.title
     said = headline.loses if headline and headline.loses else words.lower_first(named)
-    return f"{said} {words.at(miss)}" if miss else said
+    return f"{said} ({words.at(miss)})" if miss else said
 
 
 def _amount(comparison: Comparison) -> str:

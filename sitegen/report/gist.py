@@ -69,7 +69,7 @@ def _told(headline: Headline, found: Mapping[Series, Headline]) -> Headline:
     """Return a headline whose title says where what stands in its place is measured."""
     misses = (headline.miss(series) for series, one in found.items() if one == headline)
     miss = next(misses, None)
-    return replace(headline, title=f"{headline.title} {words.at(miss)}") if miss else headline
+    return replace(headline, title=f"{headline.title} ({words.at(miss)})") if miss else headline
 
 
 def value(analysis: Analysis, of: Outline, table: Table) -> Value | None:

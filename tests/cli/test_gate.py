@@ -216,11 +216,11 @@ def test_where_both_lack_what_a_headline_asks_for_the_nearest_stands_in_its_plac
         assert instead in (tmp_path / "site" / page).read_text()
     front = (tmp_path / "site" / "index.html").read_text()
     assert (
-        "throughput at concurrency 100 2.0× slower" in front
+        "throughput (at concurrency 100) 2.0× slower" in front
     )  # a headline, and no exploratory series
     assert "rocessing time" not in front
     runs_page = (tmp_path / "site" / "runs" / archive[0].id / "index.html").read_text()
-    assert "requests per second at concurrency 100 90,000" in runs_page
+    assert "requests per second (at concurrency 100) 90,000" in runs_page
     told = json.loads(gate(tmp_path, "--format", "json").stdout)["comparisons"]
     assert {one["instead_of"]["concurrency"] for one in told} == {"1000"}
 
