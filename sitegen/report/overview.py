@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import NamedTuple
 
 from sitegen.analysis.claims import Checked, Verdict
@@ -144,7 +144,15 @@ def _headline(
     if any(words.platform(analysis.config, label).is_tee for label in environments):
         return f"{many}, and no TEE among them has a baseline yet."
     answer = findings.best(table for name in order for table in tables[name])
-    return f"{answer.sentence} None of them is a TEE." if answer else f"{many}, none of them a TEE."
+    return (
+        f"{answer.sentence} None of them is a TEE."
+        if answer
+        else f"{many}, {_no_tee(environments)}."
+    )
+
+
+def _no_tee(environments: Sized) -> str:
+    return "none of them a TEE" if len(environments) > 1 else "which is no TEE"
 
 
 def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> OverviewGroup:
@@ -157,7 +165,7 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
             for cell in analysis.of(benchmark)
             if words.platform(analysis.config, cell.environment).is_tee
         ]
-        why = "no TEE among them beside its own baseline" if tees else "none of them a TEE"
+        why = "no TEE among them beside its own baseline" if tees else _no_tee(range(count))
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
