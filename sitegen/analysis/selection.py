@@ -274,20 +274,11 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
                 f" {newest.id} and enter no comparison: `sitegen collect --env {label}` again, or"
                 f" write `window_days = {math.ceil(days)}` under [site] in {file}"
             )
+    lines += unseen_tees(runs, config)
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
-    tees = {
-        one: (role, "" if tee == "unstated" else f' and `tee = "{tee}"`')
-        for one in measured
-        if (role := implied(one)[0]) and (tee := implied(one)[1]) not in ("", "none")
-    }
-    for one, (role, tee) in tees.items():
-        if not config.environment(one).role and observed.environment(one).tee == "none":
-            lines.append(
-                f"the machine of {one} shows no TEE, and is not taken for one: if it is, write"
-                f' `role = "{role}"`{tee} under [environments.{one}] in {file}'
-            )
+    tees = [one for one in measured if implied(one)[1] not in ("", "none")]
     known = [one for one in measured if one in config.environments]
     if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
         side = next((one for one in measured if one in tees), measured[-1])
@@ -298,6 +289,22 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
                 f"nothing says what {', '.join(measured[:5])} are measured against:"
                 f" `sitegen baseline {side}={base}` or the other way round"
             )
+    return lines
+
+
+def unseen_tees(runs: Sequence[AnyRun], config: Config) -> list[str]:
+    """Return what to write for environments that are called as TEEs are and show none."""
+    observed, lines = environments(runs, config), []
+    for label in sorted({run.environment for run in runs if run.provenance != Provenance.CITED}):
+        role, tee = implied(label)
+        if role and tee not in ("", "none") and observed[label].tee == "none":
+            named = "" if tee == "unstated" else f' and `tee = "{tee}"`'
+            if not config.environment(label).role:
+                lines.append(
+                    f"the machine of {label} shows no TEE, and is not taken for one: if it is,"
+                    f' write `role = "{role}"`{named} under [environments.{label}] in'
+                    f" {config.file.name}"
+                )
     return lines
 
 
