@@ -10,7 +10,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tool=${SITEGEN:-sitegen}
-most=60000 # bytes: a comment of GitHub may have 65,536 characters
+most=${MOST:-60000} # bytes: a comment of GitHub may have 65,536 characters
 
 # Say something on the page of the workflow: error, warning or notice.
 annotate() {
