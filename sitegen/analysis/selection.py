@@ -270,7 +270,15 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
-    if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
+    # Of platforms without a TEE one that is declared needs no baseline: its author said what it is.
+    asked = [
+        label
+        for label in measured
+        if observed.environment(label).tee != "none" or label not in config.environments
+    ]
+    lone = len(asked) == 1 and observed.environment(asked[0]).tee == "none"
+    paired = any(baselines(label, observed, labels) for label in measured)
+    if len(measured) > 1 and asked and not lone and not paired:
         side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
         base = next(one for one in measured if one != side)
         lines.append(
