@@ -64,7 +64,11 @@ judge() {
 
     case $code in
         0) result="passed: nothing is surely more than $limit worse" ;;
-        1) result="failed: something is surely more than $limit worse, or could not be judged" ;;
+        1)
+            result="failed: something is surely more than $limit worse"
+            grep -q '^sitegen: above ' "$work/said" ||
+                result="failed: not everything could be judged, and it is strict"
+            ;;
         3) result="undecided: not everything could be judged" ;;
         *) result="could not be held: the command ended with $code" ;;
     esac

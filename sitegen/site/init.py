@@ -124,8 +124,8 @@ def _report(folder: Path) -> Config:
 
 
 def _ignored(folder: Path, report: Config) -> list[str]:
-    places = (os.path.relpath(place, folder) for place in (report.output, report.cache))
-    return [f"/{place}/" for place in places if not place.startswith("..")]
+    places = [place for place in (report.output, report.cache) if _lies_in(place, folder)]
+    return [f"/{os.path.relpath(place, folder)}/" for place in places]
 
 
 def _files(
@@ -162,11 +162,24 @@ def _files(
     files |= {
         place: text
         for place, text in stubs.items()
-        if place.exists() or not any(place.parent.glob("*"))
+        if _lies_in(place, folder) and (place.exists() or not any(place.parent.glob("*")))
     }
-    for name in ("pages.yml", "gate.yml"):
-        files[repository.top / ".github/workflows" / name] = _filled(f"workflows/{name}", words)
-    return files
+    workflows = repository.top / ".github" / "workflows"
+    # A repository has one site: what publishes it already is not to be replaced by ours.
+    publishing = [one for one in sorted(workflows.glob("*.y*ml")) if _deploys(one)]
+    pages = next(iter(publishing), workflows / "pages.yml")
+    return files | {
+        pages: _filled("workflows/pages.yml", words),
+        workflows / "gate.yml": _filled("workflows/gate.yml", words),
+    }
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    return Path(os.path.relpath(place, folder)).parts[:1] != ("..",)
+
+
+def _deploys(workflow: Path) -> bool:
+    return "actions/deploy-pages" in workflow.read_text("utf-8", "replace")
 
 
 def settings(title: str, base_url: str, platforms: Mapping[str, Mapping[str, str]]) -> str:

@@ -109,6 +109,7 @@ def test_what_could_not_be_judged_is_for_the_workflow_to_decide(
     assert found.outputs["exit-code"] == ("1" if inputs.get("STRICT") else "3")
     assert re.findall(r"^::(error|warning|notice) ", found.log, re.MULTILINE) == [level]
     assert "not judged: fio: one run a side (3 series)" in found.summary
+    assert ("and it is strict" in found.summary) is bool(inputs.get("STRICT"))
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,23 @@ def test_in_a_part_of_a_repository_the_workflows_go_to_its_top(tmp_path: Path) -
     assert "left alone: ../.github/workflows/pages.yml" in done(top, "init", "other")
 
 
+def test_a_repository_that_publishes_a_site_gets_no_second_one(tmp_path: Path) -> None:
+    theirs = tmp_path / ".github/workflows/docs.yaml"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("jobs: {x: {steps: [{uses: actions/deploy-pages@v4}]}}\n")
+    assert "left alone: .github/workflows/docs.yaml\n" in done(tmp_path, "init")
+    assert not (tmp_path / ".github/workflows/pages.yml").exists()
+
+
+def test_nothing_is_written_outside_of_the_folder_and_the_workflows(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "sitegen.toml").write_text('[site]\narchive = "../runs"\noutput = "../site"\n')
+    done(report, "init")
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert (report / ".gitignore").read_text() == "/.sitegen/\n"
+
+
 def test_the_workflows_install_this_version_and_may_do_no_more_than_they_need(
     tmp_path: Path,
 ) -> None:
