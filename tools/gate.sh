@@ -32,7 +32,7 @@ install() {
     fi
     [[ $version =~ ^[0-9][0-9A-Za-z.+-]*$ ]] || stop "version: '$version' is none, such as 1.2.3"
     "${PYTHON:-python3}" -m venv "$(dirname "$(dirname "$tool")")"
-    "$(dirname "$tool")/pip" --disable-pip-version-check --quiet install "sitegen-tee==$version" ||
+    "$(dirname "$tool")/pip" --disable-pip-version-check --quiet install "sitegen-tee[report]==$version" ||
         stop "sitegen-tee==$version could not be installed"
 }
 
