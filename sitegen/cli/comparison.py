@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
-from sitegen.analysis.pairing import Pairing, Unpaired, pair, pair_values
-from sitegen.analysis.stats import Word
+from sitegen.analysis.pairing import Pairing, Unpaired, as_json, pair, pair_values
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
 from sitegen.catalogue.families import matching_headline, natural
@@ -319,7 +318,7 @@ def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
         for one in pairing.differing
         if one.kind == MACHINE
     ]
-    comparisons = [_json(row.comparison) for row in rows]
+    comparisons = [as_json(row.comparison) for row in rows]
     sides = {"baseline": pairing.baseline, "side": pairing.side}
     return encoded({**sides, "comparisons": comparisons, "differing": differing})
 
@@ -335,43 +334,6 @@ def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
         if difference.kind != Comparability.IGNORED:
             side, base = difference.words
             yield f"{difference.title} ({difference.meaning})", base, side
-
-
-def _json(comparison: Comparison) -> dict[str, Any]:
-    series, interval = comparison.series, comparison.interval
-    subtracted = comparison.difference_interval
-    undecided = comparison.word == Word.INCONCLUSIVE
-    sides = {"baseline": comparison.baseline, "side": comparison.side}
-    stands_on = comparison.stands_on
-    counts = {name: getattr(stands_on, name) or None for name in sides}
-    return {
-        "benchmark": series.benchmark,
-        "workload": series.workload,
-        "metric": series.metric,
-        "statistic": series.statistic,
-        "params": dict(series.params),
-        "unit": comparison.metric.unit,
-        **{name: cell.summary.value if cell.summary else None for name, cell in sides.items()},
-        "slowdown": comparison.factor,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "overhead": comparison.share,
-        "scale": comparison.metric.scale,
-        "difference": comparison.difference,
-        "difference_low": subtracted.low if subtracted else None,
-        "difference_high": subtracted.high if subtracted else None,
-        "more_runs": comparison.more_replicates if undecided else None,
-        "word": comparison.verdict,
-        "decided": comparison.decided,
-        "level": stands_on.level if stands_on.least else None,
-        "replicates": counts,
-        "in_turns": bool(stands_on.turns),
-        "among": comparison.among if comparison.headline else None,
-        "reason": comparison.reason,
-        "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
-        "runs": {name: list(cell.runs) for name, cell in sides.items()},
-        "set_aside": {run: one.rule.id for _, one in comparison.aside for run in one.runs},
-    }
 
 
 def _cells(row: Row) -> tuple[str, ...]:
