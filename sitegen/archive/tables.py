@@ -397,11 +397,12 @@ def read_cache(data: bytes) -> pa.Table:
     return table
 
 
-def export_table(columns: dict[str, list[Any]]) -> pa.Table:
+def export_table(columns: dict[str, list[Any]], version: int) -> pa.Table:
     """Return the public export: text columns but for value (float) and repetition (integer)."""
     types = {"value": pa.float64(), "repetition": pa.int32()}
     return pa.table(
-        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()},
+        metadata={"sitegen.export": str(version)},
     )
 
 
@@ -495,7 +496,7 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
             raise SitegenError("its footer contradicts itself")
         packed = sum(group.total_byte_size for group in groups)
         if careful or packed * max(about.num_rows, 1) > MAX_BYTES:
-            _check_size(data, about.num_rows)
+            check_size(data, about.num_rows)
         table = file.read(columns=schema.names, use_threads=False)
         if table.num_rows > rows:
             raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
@@ -518,7 +519,7 @@ def _check_names(names: list[str], schema: pa.Schema) -> None:
         raise SitegenError(f"has the column {min(twice)} twice")
 
 
-def _check_size(data: bytes, rows: int) -> None:
+def check_size(data: bytes, rows: int) -> None:
     """Raise SitegenError for a file whose columns would take more than MAX_BYTES.
 
     A text stands once in a dictionary and may be the value of every row: a few kilobytes hold

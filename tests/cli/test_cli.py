@@ -165,7 +165,7 @@ def test_importing_twice_changes_nothing(filled: Path) -> None:
     before = sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*"))
     result = run("import", "figures.csv", "--date", "2025-03-01")
     assert result.exit_code == 0
-    assert result.stdout.rstrip().endswith("1 measurements  tidy CSV  (was there)")
+    assert result.stdout.rstrip().endswith("1 measurements  tidy table  (was there)")
     assert sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*")) == before
 
 
