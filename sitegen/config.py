@@ -313,16 +313,17 @@ _DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 def load(
     path: Path | None = None,
     *,
+    folder: Path | None = None,
     archive: Path | None = None,
     output: Path | None = None,
     base_url: str | None = None,
 ) -> Config:
-    """Return the settings in ``path``, or those that `found` finds, or the defaults.
+    """Return the settings in ``path``, or those that `found` finds for ``folder``, or the defaults.
 
     ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError
     that names the key for anything that is not understood.
     """
-    file = path or found()
+    file = path or found(folder)
     if path is not None and not file.is_file():
         raise SitegenError("no such file", where=str(path), fix="check --config")
     settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))

@@ -57,23 +57,10 @@ COLUMNS: dict[str, str] = {
 def columns(analysis: Analysis, runs: Sequence[AnyRun]) -> dict[str, list[Any]]:
     """Return the export of ``runs``, column by column."""
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    marks = {
-        key: " ".join(dict.fromkeys(c.rule.id for c in cell.caveats))
-        for key, cell in analysis.cells.items()
-    }
-    selected = {run.id for selection in analysis.selections.values() for run in selection.runs}
-    # Of a run that is set aside in some workloads, its rows there have a mark of their own.
-    aside: dict[tuple[Series, str], str] = {
-        (key[0], run): f"{mark.rule.id} {marks[key]}".rstrip()
-        for key, cell in analysis.cells.items()
-        for mark in cell.aside
-        for run in mark.runs
-    }
-    alone = {run for _, run in aside}
+    marks = Marks(analysis)
     gone = superseded(runs)
     words = {name: _metric_words(analysis, name) for run in runs for name, _ in run.units}
     texts: dict[Shape, dict[str, Sequence[Any]]] = {}
-    quoted: dict[tuple[Shape, str, str], list[str | None]] = {}
     for run in runs:
         shape, values = run.table
         if not values:
@@ -86,26 +73,53 @@ def columns(analysis: Analysis, runs: Sequence[AnyRun]) -> dict[str, list[Any]]:
             texts[shape] |= dict(zip(("better", "metric_title"), of_metrics, strict=True))
         rows = {**texts[shape], "value": values}
         alike = _of_run(run, whole=run.complete and not run.withdrawn and run.id not in gone)
-        if run.id in selected:
-            about = (shape, run.benchmark, run.id if run.id in alone else run.environment)
-            if about not in quoted:
-                by_place = {
-                    place: aside.get((series, run.id)) or marks.get((series, run.environment))
-                    for series, places in shape.places(run.benchmark).items()
-                    for place in places
-                }
-                quoted[about] = [by_place[place] for place in range(len(values))]
-            rows["caveats"] = quoted[about]
-        else:
-            tee = analysis.config.environment(run.environment).tee
-            doubts = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
-            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in doubts)))
-            alike["caveats"] = " ".join(ids)
+        rows["caveats"] = marks.of(run)
         for name, column in rows.items():
             columns[name] += column
         for name, value in alike.items():
             columns[name] += [value] * len(values)
     return columns
+
+
+class Marks:
+    """The caveats of rows: ids of rules, separated by spaces."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        """Look at the cells once, whose rows have them in common."""
+        self._config = analysis.config
+        self._of_cells = {
+            key: " ".join(dict.fromkeys(c.rule.id for c in cell.caveats))
+            for key, cell in analysis.cells.items()
+        }
+        self._selected = {run.id for one in analysis.selections.values() for run in one.runs}
+        # Of a run that is set aside in some workloads, its rows there have a mark of their own.
+        self._aside: dict[tuple[Series, str], str] = {
+            (key[0], run): f"{mark.rule.id} {self._of_cells[key]}".rstrip()
+            for key, cell in analysis.cells.items()
+            for mark in cell.aside
+            for run in mark.runs
+        }
+        self._alone = {run for _, run in self._aside}
+        self._quoted: dict[tuple[Shape, str, str], list[str | None]] = {}
+
+    def of(self, run: AnyRun) -> list[str | None]:
+        """Return those of each row of a run, in their order."""
+        shape, values = run.table
+        if run.id not in self._selected:
+            tee = self._config.environment(run.environment).tee
+            doubts = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
+            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in doubts)))
+            return [" ".join(ids)] * len(values)
+        about = (shape, run.benchmark, run.id if run.id in self._alone else run.environment)
+        if about not in self._quoted:
+            by_place = {
+                place: self._aside.get((series, run.id))
+                or self._of_cells.get((series, run.environment))
+                for series, places in shape.places(run.benchmark).items()
+                for place in places
+            }
+            self._quoted[about] = [by_place[place] for place in range(len(values))]
+        return self._quoted[about]
 
 
 def _of_run(run: AnyRun, *, whole: bool) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, field, structs
@@ -66,11 +66,17 @@ class Held(Struct, frozen=True):
     steps: int
 
 
+class _Rows(RowSource, Protocol):
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+
+
 class Library(Struct, frozen=True):
-    """Every whole run of an archive by id, and what was set aside."""
+    """Every whole run of an archive by id, what was set aside, and the rows of all together."""
 
     runs: Mapping[str, Held]
     damaged: tuple[Damaged, ...]
+    rows: _Rows
 
     def damages(self, aside: Iterable[SetAside]) -> tuple[Damaged, ...]:
         """Return runs that were set aside as damaged ones, under the labels that they lie under."""
@@ -143,7 +149,7 @@ def load(
             lines[entry.run_id], places[entry.run_id] = line, entry
     renewed = {entries[place].run_id for place in fresh.lines}
     unchanged = [run_id for run_id in lines if run_id not in renewed]
-    rows_of: RowSource = _CachedRows(data or b"")
+    rows_of: _Rows = _CachedRows(data or b"")
     if fresh.lines or len(unchanged) != len(index.lines):
         rows_of = _renewed(cache, index.common, lines, (data, unchanged, len(cached)), fresh.rows)
     runs = {
@@ -155,7 +161,7 @@ def load(
         )
         for run_id, line in lines.items()
     }
-    return Library(runs, tuple(damaged))
+    return Library(runs, tuple(damaged), rows_of)
 
 
 class _CachedRows:
@@ -163,14 +169,21 @@ class _CachedRows:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.rows: RowSource | None = None
+
+    @functools.cached_property
+    def rows(self) -> _Rows:
+        """All of them, in memory."""
+        tables = _tables()
+        rows: _Rows = tables.Rows([tables.read_cache(self.data)])
+        return rows
 
     def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
-        if self.rows is None:
-            tables = _tables()
-            self.rows = tables.Rows([tables.read_cache(self.data)])
         return self.rows.table(run_id)
+
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+        return self.rows.arrow()
 
 
 def _renewed(
@@ -179,7 +192,7 @@ def _renewed(
     lines: Mapping[str, _Line],
     cached: tuple[bytes | None, list[str], int],
     fresh: list[Any],
-) -> RowSource:
+) -> _Rows:
     """Return the rows of cached runs that are still there and ``fresh`` ones, and keep them.
 
     ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
@@ -197,7 +210,7 @@ def _renewed(
     # On a disk that cannot be written the next reading costs as much as this one.
     with contextlib.suppress(OSError):
         _write(cache, list(lines.values()), common, whole)
-    rows: RowSource = tables.Rows([] if whole is None else [whole])
+    rows: _Rows = tables.Rows([] if whole is None else [whole])
     return rows
 
 
