@@ -174,7 +174,7 @@ class _CachedRows:
     def rows(self) -> _Rows:
         """All of them, in memory."""
         tables = _tables()
-        rows: _Rows = tables.Rows([tables.read_cache(self.data)])
+        rows: _Rows = tables.Rows([tables.read_cache(self.data)] if self.data else [])
         return rows
 
     def table(self, run_id: str) -> Table:
