@@ -620,6 +620,6 @@ def _pandas() -> Any:  # noqa: ANN401 - the module
 
 
 def _absent(error: ModuleNotFoundError) -> SitegenError:
-    return SitegenError(
-        f"needs {error.name}, which is not installed here", fix=distribution.install("report")
-    )
+    name = (error.name or "").partition(".")[0]
+    fix = distribution.install("report")
+    return SitegenError(f"needs {name}, which is not installed here", fix=fix)
