@@ -13,7 +13,6 @@ import os
 import pickle
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Generic, Self, TypeVar
@@ -40,9 +39,7 @@ class Crew(Generic[Part, Result]):
         self.work, self.parts = work, parts
         self._children: list[tuple[int, int]] = []  # process id, where its results are read
         self._places = -1  # a pipe with the places of the parts that nobody has taken
-        # A fork of a process with other threads may wait for ever for what one of them held.
-        alone = alone or sys.platform != "linux" or threading.active_count() > 1
-        free = 1 if alone else len(os.sched_getaffinity(0))
+        free = 1 if alone or sys.platform != "linux" else len(os.sched_getaffinity(0))
         more = min(free, _MOST, len(parts)) - 1
         # A system that has no room for another process leaves all to this one.
         with contextlib.suppress(OSError):

@@ -61,7 +61,7 @@ def opened(place: str | Path = ".", *, archive: str | Path | None = None) -> Rep
         settings = config.load(folder=where, archive=runs)
     thresholds = gc.get_threshold()
     try:  # a command ends soon and may look for cycles more rarely; who asks here goes on
-        held = library.of(settings)
+        held = library.of(settings, alone=threading.active_count() > 1)
     finally:
         gc.set_threshold(*thresholds)
     return Report(settings, held)
@@ -247,10 +247,12 @@ class Report:
     ) -> Any:  # noqa: ANN401 - plotly has no types
         """Return a chart of a benchmark's page as a `plotly.graph_objects.Figure`.
 
-        ``name`` is that of `figures`, or a part of its title that no other has; ``metric`` and
-        ``environments`` say what it is to show. Raises SitegenError that names the charts there are
+        ``name`` is that of `figures`, a part of its title that no other has, or a metric; ``metric``
+        and ``environments`` say what it is to show. Raises SitegenError that names the charts there are
         where more than one is meant.
         """
+        if name in self.metrics:
+            name, metric = "", name
         charts = self._charts(benchmark, metric, environments)
         asked = name.casefold()
         exact = [one for one in charts if asked and asked in (one.id, one.title.casefold())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -332,6 +333,21 @@ def test_threads_read_alike(folder: Path) -> None:
         found = [one.result() for one in asked]
     assert all(frame.equals(found[0]) for frame in found[:16])
     assert all(frame.equals(found[16]) for frame in found[16:])
+
+
+def test_a_process_with_threads_is_not_forked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):  # more than one process reads at a time
+        Archive(tmp_path / "archive").write(one_run(number % 28, f"e{number}", 5.0 + number))
+
+    def refuse() -> int:
+        raise AssertionError("a fork would wait for what another thread holds")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "fork", refuse)
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(sitegen.open, tmp_path).result().environments) == 60
 
 
 def run_python(script: str, *words: str) -> str:

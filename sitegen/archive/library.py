@@ -86,10 +86,13 @@ class Library(Struct, frozen=True):
         )
 
 
-def of(config: Config) -> Library:
-    """Return the runs of a report; raises SitegenError when it has no archive."""
+def of(config: Config, *, alone: bool = False) -> Library:
+    """Return the runs of a report; raises SitegenError when it has no archive.
+
+    ``alone`` leaves all work to this process, which has threads that a fork would be without.
+    """
     archive = Archive(config.archive)
-    return load(archive, config.cache / "cache", archive.scan(), config.aliases)
+    return load(archive, config.cache / "cache", archive.scan(), config.aliases, alone=alone)
 
 
 def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
@@ -116,7 +119,12 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
 
 
 def load(
-    archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
+    archive: Archive,
+    cache: Path,
+    entries: list[Entry],
+    aliases: Mapping[str, str] = _NO_ALIASES,
+    *,
+    alone: bool = False,
 ) -> Library:
     """Return the whole runs among ``entries``; damaged ones are named, not raised.
 
@@ -136,7 +144,7 @@ def load(
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
     damaged: list[Damaged] = []
-    fresh = _read(archive, entries, unknown, index.common)
+    fresh = _read(archive, entries, unknown, index.common, alone=alone)
     for place, entry in enumerate(entries):
         path = f"{entry.environment}/{entry.run_id}"
         if first := places.get(entry.run_id):
@@ -339,7 +347,12 @@ _RUNS_AT_ONCE = 50
 
 
 def _read(
-    archive: Archive, entries: Sequence[Entry], unknown: Sequence[int], common: _Common
+    archive: Archive,
+    entries: Sequence[Entry],
+    unknown: Sequence[int],
+    common: _Common,
+    *,
+    alone: bool,
 ) -> _Fresh:
     """Look into the runs in the places ``unknown`` among the entries."""
 
@@ -349,7 +362,7 @@ def _read(
     fresh = _Fresh(common)
     if unknown:
         _tables()  # once, and not in each process
-    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE)) as crew:
+    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE), alone=alone) as crew:
         for part in crew.results():
             fresh.take(part)
     return fresh
