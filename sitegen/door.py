@@ -247,9 +247,9 @@ class Report:
     ) -> Any:  # noqa: ANN401 - plotly has no types
         """Return a chart of a benchmark's page as a `plotly.graph_objects.Figure`.
 
-        ``name`` is that of `figures`, a part of its title that no other has, or a metric; ``metric``
-        and ``environments`` say what it is to show. Raises SitegenError that names the charts there are
-        where more than one is meant.
+        ``name`` is that of `figures`, a part of its title that no other has, or a metric;
+        ``metric`` and ``environments`` say what it is to show. Raises SitegenError that names the
+        charts there are where more than one is meant.
         """
         if name in self.metrics:
             name, metric = "", name

@@ -336,7 +336,7 @@ def test_threads_read_alike(folder: Path) -> None:
 
 
 def test_a_process_with_threads_is_not_forked(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(60):  # more than one process reads at a time
         Archive(tmp_path / "archive").write(one_run(number % 28, f"e{number}", 5.0 + number))
