@@ -1,70 +1,34 @@
-"""The report from Python: its measurements, runs, comparisons, figures and claims as values.
-
-`sitegen.open` makes a `Report`. What it says is what the pages say: the same runs count, the same
-code compares. Everything is read once and kept; nothing prints, and what can go wrong is a
-SitegenError. See docs/python.md.
-"""
+"""A report as it was when it was opened."""
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from sitegen import bounds, config, distribution
-from sitegen.archive import Archive, frames, library, quarantine, store
+from sitegen import config
+from sitegen.archive import frames, library, quarantine
+from sitegen.door import values
+from sitegen.door.run import Run
+from sitegen.door.values import Names
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
 
     from sitegen.analysis.compare import Analysis
     from sitegen.archive import Damaged
-    from sitegen.archive.manifest import File
     from sitegen.charts.spec import Chart
-    from sitegen.model import AnyRun, Sample, Source, StepRecord, TeeVerdict, ToolIdentity
-    from sitegen.model import Run as WholeRun
+    from sitegen.model import AnyRun
 
-#: One name, or several.
-Names = str | Iterable[str]
-_MOST_NAMED = 20
-#: What rows and lists say of each run, and which of it is one of few words.
-_OF_RUNS = ("environment", "benchmark", "provenance", "source", "session", "boot", "preset")
-_CATEGORIES = ("environment", "benchmark", "provenance", "preset", "tee", "tool")
 _COUNTS = ("replicates_baseline", "replicates_side", "more_runs", "among")
 _NUMBERS = (
     *("baseline", "side", "slowdown", "low", "high", "overhead"),
     *("difference", "difference_low", "difference_high"),
 )
-
-
-def opened(place: str | Path = ".", *, archive: str | Path | None = None) -> Report:
-    """Return the report that ``place`` is part of: a folder, or its `sitegen.toml`.
-
-    The settings are found in the folder or above it, as the commands find them. ``archive`` is
-    another folder of runs than the settings name. Raises SitegenError when there is no archive.
-    """
-    where = Path(place).expanduser()
-    runs = Path(archive).expanduser() if archive is not None else None
-    if not where.exists():
-        raise SitegenError("no such file or folder", where=str(where), fix="name the report's")
-    if where.is_file():
-        settings = config.load(where, archive=runs)
-    else:
-        settings = config.load(folder=where, archive=runs)
-    thresholds = gc.get_threshold()
-    try:  # a command ends soon and may look for cycles more rarely; who asks here goes on
-        held = library.of(settings, alone=threading.active_count() > 1)
-    finally:
-        gc.set_threshold(*thresholds)
-    return Report(settings, held)
 
 
 class Report:
@@ -121,7 +85,7 @@ class Report:
         Without ``caveats`` nothing has to be compared for it, which is much of the time of a large
         report. `frame.attrs` has the unit of each metric, and which direction is better.
         """
-        _pandas()
+        values.pandas_here()
         found = frames.frame(self._table(environment, benchmark, metric, run, caveats=caveats))
         chosen = {str(name) for name in found["metric"].cat.categories}
         units = {m: unit for one in self._runs for m, unit in one.units if m in chosen}
@@ -150,15 +114,15 @@ class Report:
         ``selected`` says whether a run stands for its environment in comparisons, and ``left_out``
         why not.
         """
-        pandas = _pandas()
+        pandas = values.pandas_here()
         analysis, _ = self._analysed
         chosen = {run.id for one in analysis.selections.values() for run in one.runs}
         left_out = {name: why for one in analysis.selections.values() for name, why in one.left_out}
         rows = [
             {
                 "run_id": run.id,
-                **{name: values[0] for name, values in _of_runs([run]).items()},
-                "started_at": _moment(run),
+                **{name: values[0] for name, values in values.of_runs([run]).items()},
+                "started_at": values.moment(run),
                 "duration_s": run.duration_s,
                 "tool": run.tool.name if run.tool else None,
                 "tool_version": run.tool.version if run.tool else None,
@@ -172,12 +136,12 @@ class Report:
             for run in self._runs
         ]
         found = pandas.DataFrame(rows, columns=list(rows[0]) if rows else ["run_id"])
-        return _typed(found, self.environments, numbers=("duration_s",))
+        return values.typed(found, self.environments, numbers=("duration_s",))
 
     def run(self, name: str) -> Run:
         """Return one run by its id, or the end of it; raises SitegenError for a damaged one."""
         held = self._held.runs[self._run_id(name)]
-        return Run(self, held)
+        return Run(self._config, held, self.measurements)
 
     def samples(self, run: str) -> pd.DataFrame:
         """Return the raw series behind the measurements of a run: per second, per request, bins."""
@@ -199,7 +163,7 @@ class Report:
         Headline series, unless `metric` names others or ``all`` are asked for. Columns are those of
         `sitegen compare --format json`. Raises SitegenError when the two have nothing in common.
         """
-        pandas = _pandas()
+        pandas = values.pandas_here()
         from sitegen.analysis.pairing import Unpaired, as_json, pair, pair_values
         from sitegen.report import words
 
@@ -219,20 +183,20 @@ class Report:
             if all or (one.series.metric in metrics if metrics else one.headline)
         ]
         if not wanted:
-            there = sorted({one.series.metric for one in pairing.comparisons})[:_MOST_NAMED]
+            there = sorted({one.series.metric for one in pairing.comparisons})[: values.MOST_NAMED]
             raise Unpaired(
                 "no series is so", fix=f"use all=True, or metric with one of {', '.join(there)}"
             )
         wanted.sort(key=lambda one: (bool(one.reason), -(one.factor or 0.0), one.series))
-        rows = [{"series": words.title(one.series)} | _flat(as_json(one)) for one in wanted]
+        rows = [{"series": words.title(one.series)} | values.flat(as_json(one)) for one in wanted]
         names = dict.fromkeys(name for row in rows for name in row)
-        found = pandas.DataFrame(rows, columns=sorted(names, key=_is_param))
+        found = pandas.DataFrame(rows, columns=sorted(names, key=values.is_param))
         found.attrs = {"baseline": pairing.baseline, "side": pairing.side}
-        return _typed(found, numbers=_NUMBERS, counts=_COUNTS)
+        return values.typed(found, numbers=_NUMBERS, counts=_COUNTS)
 
     def figures(self, benchmark: str) -> pd.DataFrame:
         """Return the charts of a benchmark's page: the ``name`` and title that `figure` takes."""
-        pandas = _pandas()
+        pandas = values.pandas_here()
         charts = self._charts(benchmark, (), ())
         columns = {
             "name": [chart.id for chart in charts],
@@ -259,18 +223,18 @@ class Report:
         meant = exact or [one for one in charts if asked in f"{one.id} {one.title}".casefold()]
         if len(meant) != 1:
             number = f"{len(meant)} charts are" if meant else "no chart is"
-            there = ", ".join(one.id for one in (meant or charts)[:_MOST_NAMED])
+            there = ", ".join(one.id for one in (meant or charts)[: values.MOST_NAMED])
             raise SitegenError(f"{number} called {name[:80]!r}", where=benchmark, fix=f"of {there}")
         from sitegen.charts import plotly
 
         try:
             return plotly.graph(meant[0])
         except ModuleNotFoundError as error:
-            raise _absent(error) from error
+            raise values.absent(error) from error
 
     def claims(self) -> pd.DataFrame:
         """Return the claims of the report recomputed, one a row, as `sitegen claims` does."""
-        pandas = _pandas()
+        pandas = values.pandas_here()
         from sitegen.analysis import claims
 
         analysis, aside = self._analysed
@@ -278,10 +242,10 @@ class Report:
         declared = claims.load_all(self._config.claims)
         checked, _ = claims.check_all(declared, analysis, damaged=damaged)
         found = pandas.DataFrame(
-            [_flat(claims.as_json(one)) for one in checked],
+            [values.flat(claims.as_json(one)) for one in checked],
             columns=None if checked else ["id", "verdict"],
         )
-        return _typed(found, numbers=("value", "low", "high"), categories=("verdict", "kind"))
+        return values.typed(found, numbers=("value", "low", "high"), categories=("verdict", "kind"))
 
     def __repr__(self) -> str:
         return f"<sitegen report {self.title!r}: {self._count()}>"
@@ -329,11 +293,11 @@ class Report:
         self, environment: Names, benchmark: Names, metric: Names, run: Names, *, caveats: bool
     ) -> Any:  # noqa: ANN401 - pyarrow has no types
         aliases = self._config.aliases
-        asked = [aliases.get(name, name) for name in _several(environment)]
+        asked = [aliases.get(name, name) for name in values.several(environment)]
         labels = self._names(asked, "environment", self.environments)
         benchmarks = self._names(benchmark, "benchmark", self.benchmarks)
         metrics = self._names(metric, "metric", self.metrics)
-        ids = [self._run_id(name) for name in _several(run)]
+        ids = [self._run_id(name) for name in values.several(run)]
         marks: Callable[[str], Sequence[str | None]] | None = None
         runs = self._runs
         if caveats:
@@ -351,8 +315,8 @@ class Report:
         words = {name: self._metric(name) for name in self.metrics}
         facts = frames.Facts(
             runs=[run.id for run in runs],
-            of_runs=_of_runs(runs),
-            started_at=[_moment(run) for run in runs],
+            of_runs=values.of_runs(runs),
+            started_at=[values.moment(run) for run in runs],
             of_metrics={
                 "better": {name: str(one.better) for name, one in words.items()},
                 "metric_title": {name: one.title for name, one in words.items()},
@@ -382,10 +346,14 @@ class Report:
     @staticmethod
     def _names(given: Names, kind: str, there: Sequence[str]) -> list[str]:
         """Return names as a list; raises SitegenError for one that is not there."""
-        names = _several(given)
+        names = values.several(given)
         for name in names:
             if name not in there:
-                known = f"there are {', '.join(there[:_MOST_NAMED])}" if there else "there is none"
+                known = (
+                    f"there are {', '.join(there[: values.MOST_NAMED])}"
+                    if there
+                    else "there is none"
+                )
                 raise SitegenError(f"no {kind} {str(name)[:80]!r}", fix=known)
         return names
 
@@ -401,227 +369,3 @@ class Report:
             if one.path.endswith((f"/{name}", f"-{name}")):
                 raise SitegenError(f"is damaged: {one.reason}", where=one.path)
         raise SitegenError(f"no run {name[:80]!r}", fix="`report.runs()` has them")
-
-
-class Run:
-    """One run, whole: who took it, where, with what, and all that it left."""
-
-    def __init__(self, report: Report, held: library.Held) -> None:
-        """Read its manifest; use `Report.run`."""
-        self._report, self._held = report, held
-        self._archive = Archive(report._config.archive)  # noqa: SLF001 - the two are one door
-        self._run, self._files, _ = self._archive.manifest(held.entry)
-
-    @property
-    def id(self) -> str:
-        """Its permanent id, which its page is called by."""
-        return self._run.id
-
-    @property
-    def environment(self) -> str:
-        """The label that its platform goes by today."""
-        return self._held.run.environment
-
-    @property
-    def benchmark(self) -> str:
-        """The family that it is of."""
-        return self._run.benchmark
-
-    @property
-    def provenance(self) -> str:
-        """Who took it: collected, imported or cited."""
-        return str(self._run.provenance)
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When it was taken, as the beginning of what is known of that; None when nothing is."""
-        return _moment(self._run)
-
-    @property
-    def record(self) -> WholeRun:
-        """Everything that its manifest says, as `sitegen.model.Run`; rows are left out."""
-        return self._run
-
-    @property
-    def facts(self) -> Mapping[str, str | None]:
-        """What was seen of the machine; None is what it does not show."""
-        return {fact.name: fact.value for fact in self._run.fingerprint.facts}
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """The settings that hold for all of it."""
-        return {one.name: one.value for one in self._run.parameters}
-
-    @property
-    def tool(self) -> ToolIdentity | None:
-        """The program that measured: `name`, `version`, `path`, `sha256`."""
-        return self._run.tool
-
-    @property
-    def tee(self) -> TeeVerdict:
-        """Which TEE the machine's own signals show: `kind`, `confidence`, `reasons`, `signals`."""
-        return self._run.fingerprint.tee
-
-    @property
-    def source(self) -> Source | None:
-        """The publication of a cited run."""
-        return self._run.source
-
-    @property
-    def steps(self) -> tuple[StepRecord, ...]:
-        """The commands that were run: `argv`, `started_at`, `duration_s`, `exit_code`, ..."""
-        return self._run.steps
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What was said of it since, and what its reader doubts, a sentence each."""
-        from sitegen.analysis import caveats
-
-        said = []
-        for remark in self._run.remarks:
-            _, at, text = structs.astuple(remark)
-            said.append(f"{remark.kind}, {at[:10]}: {text}")
-        return (*said, *(one.sentence for one in caveats.of_reading(self._run)))
-
-    @property
-    def raw_names(self) -> tuple[str, ...]:
-        """What the raw outputs are called that it keeps, for `raw`."""
-        return tuple(sorted(self._raw))
-
-    def raw(self, name: str) -> bytes:
-        """Return a raw output as the tool wrote it, redacted; raises SitegenError for no name."""
-        file = self._raw.get(name)
-        if file is None:
-            there = ", ".join(self.raw_names[:_MOST_NAMED]) or "none"
-            raise SitegenError(f"no raw output {name[:80]!r}", where=self.id, fix=f"of {there}")
-        data = self._archive.checked(self._held.entry, file)
-        return bounds.unpacked(data, store.most_raw(data))
-
-    def measurements(self, *, metric: Names = (), caveats: bool = True) -> pd.DataFrame:
-        """Return its measurements, as `Report.measurements` does."""
-        return self._report.measurements(run=self.id, metric=metric, caveats=caveats)
-
-    def samples(self) -> pd.DataFrame:
-        """Return the raw series behind its measurements; no row where it has none."""
-        pandas = _pandas()
-        file = next((one for one in self._files if one.name == "samples.parquet"), None)
-        if file is None:
-            none: pd.DataFrame = pandas.DataFrame({name: [] for name in _sample_columns()})
-            return none
-        return frames.frame(frames.samples(self._archive.checked(self._held.entry, file)))
-
-    @property
-    def _raw(self) -> dict[str, File]:
-        names = (one for one in self._files if one.name.startswith("raw/"))
-        return {one.name.removeprefix("raw/").removesuffix(".gz"): one for one in names}
-
-    def __repr__(self) -> str:
-        return f"<sitegen run {self.id}: {self._words()}>"
-
-    def _repr_html_(self) -> str:
-        lines = [self._words(), f"raw outputs: {len(self.raw_names)}", *self.remarks]
-        return "<br>".join((f"<b>{escape(self.id)}</b>", *map(escape, lines)))
-
-    def _words(self) -> str:
-        run = self._run
-        when = "undated" if run.undated else run.started_at
-        parts = [f"{run.benchmark} in {self.environment}", run.provenance, when]
-        parts += [f"{run.tool.name} {run.tool.version}"] if run.tool else []
-        parts += [f"TEE {run.fingerprint.tee.kind}"] if run.fingerprint.facts else []
-        parts += [] if run.complete else ["incomplete"]
-        parts += [f"withdrawn: {run.withdrawn}"] if run.withdrawn else []
-        return ", ".join(parts)
-
-
-def _sample_columns() -> tuple[str, ...]:
-    from sitegen.model import Sample
-
-    kind: type[Sample] = Sample
-    return tuple(name for name in kind._fields if name != "params")
-
-
-def _several(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) and names else list(names)
-
-
-def _moment(run: AnyRun) -> datetime | None:
-    from sitegen.analysis.selection import moment
-
-    return None if run.undated else moment(run)
-
-
-def _of_runs(runs: Sequence[AnyRun]) -> dict[str, list[str | None]]:
-    """Return what is told of runs in words, one a run; None is what is not known."""
-    columns: dict[str, list[str | None]] = {
-        name: [str(getattr(run, name) or "") or None for run in runs]
-        for name in _OF_RUNS
-        if name != "source"
-    }
-    columns["source"] = [run.source.id if run.source else None for run in runs]
-    return {name: columns[name] for name in _OF_RUNS}
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a public value as a row: what has parts as columns, lists as tuples of their ids."""
-    found: dict[str, Any] = {}
-    params: dict[str, str] = {}
-    for name, value in row.items():
-        if name == "params":
-            params = {f"{frames.PARAM}{key}": text for key, text in value.items()}
-        elif name in ("replicates", "runs"):
-            found |= {
-                f"{name}_{side}": tuple(one) if isinstance(one, list) else one
-                for side, one in value.items()
-            }
-        elif isinstance(value, list):
-            found[name] = tuple(one["id"] if name == "caveats" else one for one in value)
-        else:
-            found[name] = str(value) if isinstance(value, str) else value
-    return found | params
-
-
-def _is_param(name: str) -> bool:
-    return name.startswith(frames.PARAM)
-
-
-def _typed(
-    found: pd.DataFrame,
-    environments: Sequence[str] = (),
-    *,
-    numbers: Sequence[str] = (),
-    counts: Sequence[str] = (),
-    categories: Sequence[str] = _CATEGORIES,
-) -> pd.DataFrame:
-    """Return a frame whose columns have the types that their names promise."""
-    pandas = _pandas()
-    for name in numbers:
-        if name in found:
-            found[name] = found[name].astype("float64")
-    for name in counts:
-        if name in found:
-            found[name] = found[name].astype("Int64")
-    if "started_at" in found:
-        found["started_at"] = pandas.to_datetime(found["started_at"], utc=True).astype(
-            "datetime64[us, UTC]"
-        )
-    for name in categories:
-        if name in found:
-            order = environments if name == "environment" and environments else None
-            found[name] = pandas.Categorical(found[name], categories=order)
-    return found
-
-
-def _pandas() -> Any:  # noqa: ANN401 - the module
-    """Return pandas; raises SitegenError with what installs it."""
-    try:
-        import pandas  # noqa: ICN001 - pd is what the types are called here
-    except ModuleNotFoundError as error:
-        raise _absent(error) from error
-    frames.check_numpy()
-    return pandas
-
-
-def _absent(error: ModuleNotFoundError) -> SitegenError:
-    name = (error.name or "").partition(".")[0]
-    fix = distribution.install("report")
-    return SitegenError(f"needs {name}, which is not installed here", fix=fix)
