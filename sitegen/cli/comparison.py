@@ -12,6 +12,7 @@ from msgspec import Struct
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
 from sitegen.analysis.pairing import Pairing, Unpaired, as_json, pair, pair_values
+from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
 from sitegen.catalogue.families import matching_headline, natural
