@@ -313,7 +313,7 @@ def _changed_rows(data: bytes, chance: random.Random) -> bytes:
         row = chance.randrange(table.num_rows)
         columns[name][row] = _odd(name, columns[name][row], chance)
     out = pa.BufferOutputStream()
-    parquet.write_table(pa.table(columns, schema=table.schema), out)
+    parquet.write_table(pa.table(columns, schema=table.schema), out, compression="none")
     return bytes(out.getvalue().to_pybytes())
 
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from sitegen import bounds
 from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File, Manifest
-from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
 from sitegen.model import LABEL, RUN_ID, Remark, Run, Sample, check_label, check_run_id
 
@@ -99,15 +98,12 @@ class Archive:
         folder is renamed into place. A process killed at any point leaves either the whole run
         or a hidden folder that no reader looks at.
         """
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
-        for pairs in {row.params for rows in (run.measurements, run.samples) for row in rows}:
-            parameters.check(pairs, tables.SLACK)
-        parts = {"measurements.parquet": tables.measurements_bytes(run)}
-        tables.check(tables.read_measurements(parts["measurements.parquet"]))
+        parts = {"measurements.parquet": parquet.measurements_bytes(run)}
         if run.samples:
-            parts["samples.parquet"] = tables.samples_bytes(run)
-            tables.read_samples(parts["samples.parquet"])
+            parts["samples.parquet"] = parquet.samples_bytes(run)
+        list(_looked_into(parts.items(), whole=True))  # what is written can be read again
         for name, data in sorted((raw or {}).items()):
             if not _PLAIN.fullmatch(name):
                 raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
@@ -117,7 +113,7 @@ class Archive:
             for name, data in sorted(parts.items())
         )
         parts["run.json"] = manifest.dump(run, listed)
-        manifest.parse(parts["run.json"])  # what is written can be read again
+        manifest.parse(parts["run.json"])
         return self.adopt(run, parts)
 
     def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
@@ -175,7 +171,7 @@ class Archive:
         if known:
             return run, 0
         parts = _looked_into([(name, files[name]) for name in sorted(names)], whole=True)
-        return run, dict(parts)["measurements.parquet"].num_rows
+        return run, len(dict(parts)["measurements.parquet"]["value"])
 
     def restore(self, entry: Entry, files: Mapping[str, bytes]) -> bool:
         """Put back what a run that is here has lost; say whether anything was.
@@ -340,23 +336,22 @@ class Archive:
 
     def read(self, entry: Entry) -> Run:
         """Return the whole run with measurements and samples; raises SitegenError."""
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
         run, files, _ = self.manifest(entry)
         file = next(each for each in files if each.name == "measurements.parquet")
-        rows = tables.check(tables.read_measurements(self.checked(entry, file)))
         return replace(
             run,
-            measurements=tuple(tables.rows(tables.pack(rows))),
+            measurements=parquet.measurements(self.checked(entry, file)),
             samples=self.samples(entry, files),
         )
 
     def samples(self, entry: Entry, files: Sequence[File]) -> tuple[Sample, ...]:
         """Return the samples of a run whose manifest was read already."""
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
         file = next((f for f in files if f.name == "samples.parquet"), None)
-        return () if file is None else tables.samples(self.checked(entry, file))
+        return () if file is None else parquet.samples(self.checked(entry, file))
 
     def checked(self, entry: Entry, file: File) -> bytes:
         """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
@@ -400,18 +395,17 @@ class Archive:
 
 def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator[tuple[str, Any]]:
     """Yield the rows in each file of a run, None for raw output; raises SitegenError."""
-    from sitegen.archive import tables
+    from sitegen.archive import parquet
+    from sitegen.archive.columns import MEASUREMENTS, SAMPLES
 
     left = MAX_UNPACKED_BYTES
     for name, data in files:
         rows = None
         try:
             if name == "measurements.parquet":
-                rows = tables.read_measurements(data, careful=whole)
-                if whole:
-                    tables.check(rows)
+                rows = parquet.read(data, MEASUREMENTS)
             elif name == "samples.parquet":
-                rows = tables.read_samples(data, careful=whole)
+                rows = parquet.read(data, SAMPLES)
             elif whole:
                 left -= bounds.check_gzip(data, min(left, most_raw(data)))
             else:
