@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +21,8 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own types
         """Run a command line as click does, with one line for what was typed wrongly."""
+        if os.name != "posix":
+            _stop("runs on Linux and macOS; on Windows, in WSL")
         standalone = extra.pop("standalone_mode", True)
         run: Callable[..., Any] = super().main
         try:

@@ -21,7 +21,7 @@ from sitegen.model import check_label
 def declared(settings: Config, pairs: Sequence[str]) -> list[str]:
     """Declare each ``label=baseline`` in the settings; return the lines that were written."""
     try:
-        by_label = environments([one.run for one in library.of(settings).runs.values()], settings)
+        by_label = environments(library.heads(settings)[0], settings)
     except SitegenError:
         by_label = dict(settings.environments)  # without an archive, what the file declares
     return [baseline(settings.file, pair, by_label) for pair in pairs]
