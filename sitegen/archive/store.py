@@ -26,6 +26,8 @@ from sitegen.model import LABEL, RUN_ID, Remark, Run, Sample, check_label, check
 _HIDDEN = ".writing-"
 #: What one file of a run may take as it is archived, and all of its raw output unpacked.
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
+#: Less room than this is none: what is measured in an hour is not to be lost for it.
+_LEAST_ROOM_BYTES = 20_000_000
 #: How many times its own size a raw output may be unpacked, beside what any may have.
 MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 #: As much of an unpacked raw output do pages show.
@@ -81,15 +83,17 @@ class Archive:
     def check_writable(self) -> None:
         """Raise SitegenError when no run could be written: better now than after an hour."""
         place = next(p for p in (self.root.absolute(), *self.root.absolute().parents) if p.exists())
+        fix = "name another folder with --archive"
         try:
             with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=place):
                 pass
         except OSError as error:
-            raise SitegenError(
-                f"cannot be written: {error.strerror}",
-                where=str(self.root),
-                fix="name another folder with --archive",
-            ) from error
+            problem = f"cannot be written: {error.strerror}"
+            raise SitegenError(problem, where=str(self.root), fix=fix) from error
+        if (free := shutil.disk_usage(place).free) < _LEAST_ROOM_BYTES:
+            problem = f"the disk has {free / 1e6:.1f} MB free, too little for a run"
+            fix = f"free some space, or {fix}"
+            raise SitegenError(problem, where=str(self.root), fix=fix)
 
     def write(self, run: Run, raw: Mapping[str, bytes] | None = None) -> Path:
         """Write a whole run and return its folder; a run that is there already is left alone.
@@ -208,7 +212,9 @@ class Archive:
         """
         if not self.root.is_dir():
             raise SitegenError(
-                "no such archive", where=str(self.root), fix="`sitegen collect` makes one"
+                "no such archive",
+                where=str(self.root),
+                fix="`sitegen collect` and `sitegen import` make one",
             )
         entries: list[Entry] = []
         for environment in filter(LABEL.fullmatch, sorted(_folders(self.root))):

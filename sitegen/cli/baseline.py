@@ -58,6 +58,8 @@ def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> 
         hidden.replace(file)
     except SitegenError as error:
         raise SitegenError(error.what, where=str(file), fix=error.fix) from error
+    except OSError as error:
+        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
     finally:
         hidden.unlink(missing_ok=True)
     return f"[environments.{_key(label)}] {line}"

@@ -46,7 +46,7 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
     exported = export.export(load(), form)
     options.say_damaged(exported.damaged)
     if file:
-        file.write_bytes(exported.data)
+        options.write(file, exported.data)
     else:
         sys.stdout.buffer.write(exported.data)
 

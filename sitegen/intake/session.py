@@ -108,7 +108,7 @@ class Round(Struct, frozen=True):
                 try:
                     outcome = self.measure(collector, session)
                 except SitegenError as error:
-                    outcome = Outcome(benchmark, skipped=str(error))
+                    outcome = Outcome(benchmark, skipped=str(error).removeprefix(f"{benchmark}: "))
                 if outcome.skipped:
                     self.say(f"{benchmark}: skipped: {outcome.skipped}")
                 yield outcome

@@ -252,6 +252,16 @@ def test_a_folder_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_pat
     assert bytes_of(tmp_path) == {"archive": b"a file"}
 
 
+def test_a_disk_without_room_for_a_run_is_known_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=300_000))
+    said = "archive: the disk has 0.3 MB free, too little for a run; free some space, or name"
+    with pytest.raises(SitegenError, match=said):
+        Archive(tmp_path / "archive").check_writable()
+
+
 Damage = Callable[[Path], object]
 
 

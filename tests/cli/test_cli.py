@@ -119,7 +119,7 @@ def test_a_command_imports_no_library_that_it_does_not_need(
         *((f"{words} --archive none", "no such archive")
           for words in ("list", "show x", "export", "fsck", "build")),
         ("show zzzzzzzz", "no run 'zzzzzzzz'"),
-        ("export --output no/such/x.csv", "no/such/x.csv: No such file"),
+        ("export --output no/such/x.csv", "no/such/x.csv: cannot be written: No such file"),
         ("collect --env ../x", "not a usable environment name"),
         *((line, "--help`") for line in (
             "collect", "collect --env x --preset slow", "collect --env x --repeat 0",
