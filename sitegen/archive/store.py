@@ -24,6 +24,8 @@ from sitegen.errors import SitegenError
 from sitegen.model import LABEL, RUN_ID, Remark, Run, Sample, check_label, check_run_id
 
 _HIDDEN = ".writing-"
+#: What fills an archive.
+BEGIN = "`sitegen collect` and `sitegen import` bring runs in, `sitegen init` begins a report"
 #: What one file of a run may take as it is archived, and all of its raw output unpacked.
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
 #: Less room than this is none: what is measured in an hour is not to be lost for it.
@@ -211,11 +213,7 @@ class Archive:
         Raises SitegenError when the archive is not there.
         """
         if not self.root.is_dir():
-            raise SitegenError(
-                "no such archive",
-                where=str(self.root),
-                fix="`sitegen collect` and `sitegen import` make one",
-            )
+            raise SitegenError("no such archive", where=str(self.root), fix=BEGIN)
         entries: list[Entry] = []
         for environment in filter(LABEL.fullmatch, sorted(_folders(self.root))):
             about: defaultdict[str, list[str]] = defaultdict(list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,7 +30,9 @@ class _Commands(click.Group):
             result = run(*args, standalone_mode=False, **extra)
         except click.UsageError as error:
             about = error.ctx.command_path if error.ctx else "sitegen"
-            _stop(f"{error.format_message().rstrip('.')}; see `{about} --help`")
+            # click ends its sentences, and this one goes on.
+            message = re.sub(r"\. \(?Did (.*)\?\)?$", r", did \1", error.format_message())
+            _stop(f"{message.removesuffix('.')}; see `{about} --help`")
         except click.ClickException as error:
             _stop(error.format_message())
         except (click.Abort, KeyboardInterrupt):

@@ -28,6 +28,19 @@ site = click.option("--output", type=PATH, help="Folder of the site.")
 times = click.IntRange(1, 1000)
 
 
+def _names(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:  # noqa: ANN401 - click's own
+    return tuple(name.strip() for each in given for name in each.split(",") if name.strip())
+
+
+only = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAMES",
+    callback=_names,
+    help="Only these benchmarks, e.g. 7z,ab; may be repeated.",
+)
+
+
 def form(name: str, *forms: str, **more: Any) -> Callable[..., Any]:  # noqa: ANN401 - click's own
     """Return ``--format`` with these forms, the first of which is the default."""
     choice = click.Choice(forms)

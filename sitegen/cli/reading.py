@@ -14,10 +14,12 @@ from sitegen.errors import No, SitegenError, Unjudged
 
 @click.command("list")
 @click.option("--env", "environment", help="Only this environment.")
-@click.option("--only", help="Only this benchmark.")
+@options.only
 @options.as_json
 @options.places
-def list_(load: options.Load, environment: str | None, only: str | None, as_json: bool) -> None:
+def list_(
+    load: options.Load, environment: str | None, only: tuple[str, ...], as_json: bool
+) -> None:
     """List the runs of the archive."""
     from sitegen.cli import terminal
 

@@ -87,13 +87,13 @@ def test_a_gzipped_pack_the_tar_of_a_runs_page_and_a_folder_of_runs_are_packs(
 
 
 def test_runs_are_chosen_by_name_environment_and_benchmark(archive: Archive) -> None:
-    assert len(packs.chosen(archive, (), "cvm", "fio")) == 1
-    [entry] = packs.chosen(archive, (archive.scan()[1].run_id[-8:],), "", "")
+    assert len(packs.chosen(archive, (), "cvm", ["fio"])) == 1
+    [entry] = packs.chosen(archive, (archive.scan()[1].run_id[-8:],), "")
     assert entry == archive.scan()[1]
-    assert packs.chosen(archive, [entry.run_id] * 2, "", "") == [entry]
-    assert len(packs.chosen(archive, (), "new", "", {"cvm": "new"})) == 1
+    assert packs.chosen(archive, [entry.run_id] * 2, "") == [entry]
+    assert len(packs.chosen(archive, (), "new", (), {"cvm": "new"})) == 1
     with pytest.raises(SitegenError, match="no such run"):
-        packs.chosen(archive, (), "cvm", "ab")
+        packs.chosen(archive, (), "cvm", ["ab"])
 
 
 @pytest.mark.parametrize("damaged", ["*/*/measurements.parquet", "*/*.json"])

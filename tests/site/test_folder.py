@@ -432,5 +432,5 @@ def test_what_is_not_a_site_is_left_alone(tmp_path: Path, path: str, reason: str
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="takes a place that is never writable")
 def test_a_place_that_cannot_be_written_is_the_one_that_the_user_named(tmp_path: Path) -> None:
     settings = replace(check.report(tmp_path, check.storage_run(0)), output=Path("/proc/report"))
-    with pytest.raises(SitegenError, match="^/proc/report: cannot be written: .*; name another"):
+    with pytest.raises(SitegenError, match=r"^/proc/report: cannot be written: .*; name another"):
         build(settings)
