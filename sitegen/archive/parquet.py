@@ -41,6 +41,7 @@ _STRING: Mapping[int, Any] = {6: 0, 10: {1: {}}}
 _LIST: Mapping[int, Any] = {6: 3, 10: {3: {}}}
 #: How deep a parameter is defined, and an empty list of them.
 _PAIR, _EMPTY = 4, 1
+_VALUE_BYTES = 16  # which one takes in a list, with its levels
 _GROUP = 8  # values that are packed together
 _WIDEST, _WHOLE = 32, {8: "B", 16: "H", 32: "I"}
 
@@ -80,6 +81,9 @@ class _Column(NamedTuple):
     data: bytes
 
 
+# The numbers below are those of fields, types and encodings in parquet.thrift.
+
+
 def _file(form: Form, about: Mapping[str, str], rows: Sequence[Measurement | Sample]) -> bytes:
     """Return rows as a file; ``about`` has the columns that say the same in each."""
     read = zip(*rows, strict=True) if rows else ((),) * len(form.read)
@@ -95,25 +99,24 @@ def _file(form: Form, about: Mapping[str, str], rows: Sequence[Measurement | Sam
     codec = _GZIPPED if size > _SMALL_BYTES else _UNCOMPRESSED
     out, chunks, total = bytearray(MAGIC), [], 0
     for part in parts:
-        start, unpacked, places = len(out), 0, {}
+        start, unpacked, dictionary_at = len(out), 0, {}
         if part.dictionary is not None:
-            places[11] = Long(start)
+            dictionary_at = {11: Long(start)}
             header = {7: {1: part.words, 2: _PLAIN}}
             unpacked += _add_page(out, 2, part.dictionary, header, codec)
-        places = {9: Long(len(out)), **places}
+        pages_at = {9: Long(len(out))}
         encoding = _PLAIN if part.dictionary is None else _DICTIONARIES[-1]
         header = {5: {1: part.values, 2: encoding, 3: _RLE, 4: _RLE}}
         unpacked += _add_page(out, 0, part.data, header, codec)
-        about_it = {1: part.type, 2: [_PLAIN, _RLE, encoding], 3: part.path, 4: codec}
+        form_of_it = {1: part.type, 2: [_PLAIN, _RLE, encoding], 3: part.path, 4: codec}
         sizes = {5: Long(part.values), 6: Long(unpacked), 7: Long(len(out) - start)}
-        chunks.append({2: Long(start), 3: about_it | sizes | places})
+        chunks.append({2: Long(start), 3: form_of_it | sizes | pages_at | dictionary_at})
         total += unpacked
     group = {1: chunks, 2: Long(total), 3: Long(len(rows))}
     told = [{1: key, 2: value} for key, value in columns.VERSION.items()]
     elements = [{4: "schema", 5: len(form.columns)}, *_elements(form)]
-    end = {1: 2, 2: elements, 3: Long(len(rows)), 4: [group], 5: told, 6: "sitegen"}
-    tail = dump(end)
-    return bytes(out) + tail + len(tail).to_bytes(4, "little") + MAGIC
+    end = dump({1: 2, 2: elements, 3: Long(len(rows)), 4: [group], 5: told, 6: "sitegen"})
+    return bytes(out) + end + len(end).to_bytes(4, "little") + MAGIC
 
 
 def _elements(form: Form) -> Iterator[dict[int, Any]]:
@@ -281,7 +284,8 @@ def _check_size(told: Footer, form: Form) -> None:
             )
         if count > told.rows * parameters.MOST:
             raise SitegenError(f"a row has more than {parameters.MOST} parameters")
-    if (size := sum(chunk.bytes for chunk in told.chunks)) > MAX_BYTES:
+    size = sum(chunk.bytes + _VALUE_BYTES * chunk.values for chunk in told.chunks)
+    if size > MAX_BYTES:
         raise SitegenError(
             f"would take {size / 1e6:,.0f} MB when it is unpacked, more than"
             f" {MAX_BYTES / 1e6:.0f} MB"

@@ -153,7 +153,7 @@ def many(count: int) -> list[Measurement]:
             chance.choice(lists),
             at % 5,
             "ok",
-            f"{at}" if at % 3 else None,
+            f"{at}" if at % 3 or count > 65_536 else None,
         )
         for at in range(count)
     ]
@@ -241,6 +241,18 @@ def test_a_page_may_not_hold_more_than_it_says() -> None:
             smaller = page._replace(bytes=page.bytes - 1)
             with pytest.raises(ValueError, match="page"):
                 parquet._unpacked(data, smaller, chunk.codec)  # noqa: SLF001 - no file can say so
+
+
+def test_more_parameters_than_there_is_room_for_are_refused_before_they_are_unpacked() -> None:
+    pairs = [{"key": "k", "value": "v"}] * 200
+    table = as_pyarrow_has(many(60_000), ROWS, **ABOUT)
+    lists = pa.ListArray.from_arrays(
+        pa.array(range(0, 200 * 60_000 + 1, 200), pa.int32()),
+        pa.array(pairs, PARAMS.value_type).take(pa.array([0] * 200 * 60_000)),
+    )
+    data = written(table.set_column(11, "params", lists))
+    with pytest.raises(SitegenError, match="MB when it is unpacked, more than 200 MB"):
+        parquet.measurements(data)
 
 
 def test_rows_that_grow_when_they_are_unpacked_are_refused_by_who_builds_too() -> None:
