@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from sitegen.archive import tables
+from sitegen.archive import parquet, tables
+from sitegen.archive.columns import SAMPLES, Kind
 from sitegen.errors import SitegenError
+from sitegen.model import Params
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +72,21 @@ def measurements(rows: pa.Table, facts: Facts, metrics: Sequence[str] = ()) -> p
         columns = {name: column.filter(wanted) for name, column in columns.items()}
         packed_at = packed_at.filter(wanted)
     columns = {name: _used(column, facts.order.get(name)) for name, column in columns.items()}
-    return pa.table({**columns, **_parameters(packed, packed_at)})
+    return pa.table({**columns, **_parameters([*map(tables.unpack, packed)], packed_at)})
 
 
 def samples(data: bytes) -> pa.Table:
     """Return the samples in ``data``; raises SitegenError as reading them does."""
-    rows = tables.pack(tables.read_samples(data))
-    columns = {name: _used(_column(rows, name)) for name in _SAMPLES}
-    return pa.table({**columns, **_parameters(*_dictionary(rows.column("params")))})
+    read = parquet.read(data, SAMPLES)
+    types = {Kind.NUMBER: pa.float64(), Kind.COUNT: pa.int32(), Kind.TEXT: pa.string()}
+    columns = {}
+    for name in _SAMPLES:
+        column = pa.array(read[name], types[SAMPLES.columns[name]])
+        text = SAMPLES.columns[name] == Kind.TEXT
+        columns[name] = _used(column.dictionary_encode()) if text else column
+    places = {params: place for place, params in enumerate(dict.fromkeys(read["params"]))}
+    at = pa.array([places[params] for params in read["params"]], pa.int32())
+    return pa.table({**columns, **_parameters(list(places), at)})
 
 
 def with_lists(table: pa.Table) -> pa.Table:
@@ -162,9 +171,10 @@ def _used(column: Any, order: Sequence[str] | None = None) -> Any:  # noqa: ANN4
     return _encoded(kept, at, order)
 
 
-def _parameters(packed: Sequence[str], at: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def _parameters(sets: Sequence[Params], at: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return a column for each parameter; each row has the one of ``sets`` ``at`` its place."""
     used = {place for place in pc.unique(at).to_pylist() if place is not None}
-    pairs = [dict(tables.unpack(text)) if i in used else {} for i, text in enumerate(packed)]
+    pairs = [dict(params) if place in used else {} for place, params in enumerate(sets)]
     keys = sorted({key for have in pairs for key in have})
     return {f"{PARAM}{key}": _encoded([have.get(key) for have in pairs], at) for key in keys}
 

@@ -388,7 +388,7 @@ class _Reading:
                 files[place], fresh.lines[place] = self._line(entry)
         for place, file in files.items():
             with self._reason(place):
-                ((_, rows[place]),) = self.archive.look_into(entries[place], [file])
+                rows[place] = self._rows(entries[place], file)
         try:
             if rows:  # one look at all of them, mostly
                 tables.check(tables.concat(list(rows.values())))
@@ -410,6 +410,13 @@ class _Reading:
                 fresh.lines[place] = replace(fresh.lines[place], units=units_at)
             fresh.rows.append(tables.pack(whole))
         return fresh
+
+    def _rows(self, entry: Entry, file: File) -> Any:  # noqa: ANN401 - a table of pyarrow's
+        data = self.archive.checked(entry, file)
+        try:
+            return _tables().read_measurements(data)
+        except SitegenError as error:
+            raise SitegenError(f"{file.name}: {error.what}") from error
 
     @contextlib.contextmanager
     def _reason(self, place: int) -> Iterator[None]:

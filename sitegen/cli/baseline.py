@@ -23,7 +23,7 @@ def declared(settings: Config, pairs: Sequence[str]) -> list[str]:
     """Declare each ``label=baseline`` in the settings; return the lines that were written."""
     runs: list[AnyRun] = []
     with suppress(SitegenError):  # without an archive, what the file declares
-        runs = [one.run for one in library.of(settings).runs.values()]
+        runs = library.heads(settings)[0]
     by_label = environments(runs, settings)
     lines = [baseline(settings.file, pair, by_label) for pair in pairs]
     return [*lines, *(f"note: {hint}" for hint in unseen_tees(runs, settings))]
@@ -60,6 +60,8 @@ def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> 
         hidden.replace(file)
     except SitegenError as error:
         raise SitegenError(error.what, where=str(file), fix=error.fix) from error
+    except OSError as error:
+        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
     finally:
         hidden.unlink(missing_ok=True)
     return f"[environments.{_key(label)}] {line}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sitegen.cli import options
-from sitegen.errors import INTERRUPTED, SitegenError
+from sitegen.errors import INTERRUPTED, SitegenError, many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--env", "environment", required=True, help="Label of this platform, e.g. cvm.")
-@click.option("--only", multiple=True, help="Only this benchmark; may be repeated.")
+@options.only
 @click.option(
     "--preset",
     type=options.preset,
@@ -75,7 +75,10 @@ def collect(
     except KeyboardInterrupt:
         _report(outcomes, say)
         written = sum(bool(outcome.run_id) for outcome in outcomes)
-        click.echo(f"\ninterrupted; {written} runs are kept", err=True)
+        click.echo(
+            f"\ninterrupted; {many(written, 'run')} {'is' if written == 1 else 'are'} kept",
+            err=True,
+        )
         sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():
         if outcome.skipped and not outcome.skipped.startswith("missing: "):
@@ -171,6 +174,9 @@ def import_(
     file is tried, and what was not taken is said. When a file is refused, nothing is written.
     The file - is standard input, of any of these forms.
 
+    A file may have 64 MB, also unpacked, and a run in a pack 100 MB: what is larger is refused
+    before it is read.
+
     \b
     A tidy table (CSV, or what `export` writes as JSON or Parquet) has one measurement a row.
     Columns that must be there:
@@ -226,6 +232,8 @@ def import_(
 
 
 def _progress(quiet: bool) -> Callable[[Progress], None]:
+    from sitegen.collect.execute import duration
+
     live = sys.stderr.isatty()
 
     def show_it(progress: Progress) -> None:
@@ -237,7 +245,8 @@ def _progress(quiet: bool) -> Callable[[Progress], None]:
                 "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
             )
             place = f"[{progress.done + 1:{len(str(progress.total))}}/{progress.total}]"
-            text = f"  {place} {name}, {turn}"
+            left = f", about {duration(progress.left_s)} left" if progress.left_s >= 1 else ""
+            text = f"  {place} {name}, {turn}{left}"
             click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
         elif live and not quiet:
             click.echo("\r\033[K", err=True, nl=False)
@@ -251,7 +260,7 @@ def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
             failed = f", {outcome.failed} failed" if outcome.failed else ""
             folder = outcome.path.absolute()
             here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-            say(f"{outcome.benchmark}: {outcome.measured} measurements{failed}; {here}")
+            say(f"{outcome.benchmark}: {many(outcome.measured, 'measurement')}{failed}; {here}")
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 

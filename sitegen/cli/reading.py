@@ -14,10 +14,12 @@ from sitegen.errors import No, SitegenError, Unjudged
 
 @click.command("list")
 @click.option("--env", "environment", help="Only this environment.")
-@click.option("--only", help="Only this benchmark.")
+@options.only
 @options.as_json
 @options.places
-def list_(load: options.Load, environment: str | None, only: str | None, as_json: bool) -> None:
+def list_(
+    load: options.Load, environment: str | None, only: tuple[str, ...], as_json: bool
+) -> None:
     """List the runs of the archive."""
     from sitegen.cli import terminal
 
@@ -46,7 +48,7 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
     exported = export.export(load(), form)
     options.say_damaged(exported.damaged)
     if file:
-        file.write_bytes(exported.data)
+        options.write(file, exported.data)
     else:
         sys.stdout.buffer.write(exported.data)
 

@@ -28,7 +28,7 @@ from sitegen.archive.quarantine import SetAside, Unmade
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 from sitegen.site import elsewhere, feeds
 from sitegen.site.folder import Mark, Output, State, check_folder, workplace
 from sitegen.site.run_pages import RunFiles, RunPages, Stale, short
@@ -70,9 +70,9 @@ class Result(Struct, frozen=True):
     def summary(self) -> str:
         """Return one line for the terminal."""
         return (
-            f"{self.runs} runs, {self.pages} pages ({self.rendered} rendered), {self.written} files"
-            f" written, {self.bytes / 1e6:.1f} MB, {self.cpu_s:.1f} CPU-s\n"
-            f"open {self.output / 'index.html'}"
+            f"{many(self.runs, 'run')}, {many(self.pages, 'page')} ({self.rendered} rendered),"
+            f" {many(self.written, 'file')} written, {self.bytes / 1e6:.1f} MB,"
+            f" {self.cpu_s:.1f} CPU-s\nopen {self.output / 'index.html'}"
         )
 
 
