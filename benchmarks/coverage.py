@@ -23,6 +23,7 @@ from sitegen.analysis.compare import Comparison, measured, worded
 from sitegen.analysis.replicates import Origin
 from sitegen.analysis.series import Cell
 from sitegen.analysis.stats import DECIDED, Interval, Word, summarise
+from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import METRICS
 from sitegen.model import Provenance, Series
 
@@ -184,7 +185,7 @@ def comparisons(
                 cells.append(Cell(series, name, summary, tuple(by_run), ids, provenance))
             pair = Comparison(series, METRIC, cells[0], cells[1], "vm")
             pairs.append(measured(pair, {}, 30))
-        yield worded(series.benchmark, pairs)
+        yield worded(family(series.benchmark).headlines, pairs)
 
 
 class Rates(Struct, frozen=True):

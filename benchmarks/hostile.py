@@ -169,7 +169,7 @@ def _go_over(settings: config.Config, result: Result) -> None:
         "export parquet": partial(export.export, settings, "parquet"),
         "compare text": partial(compared, "text"),
         "compare json": partial(compared, "json"),
-        "list": partial(terminal.runs, settings, None, None, as_json=False),
+        "list": partial(terminal.runs, settings, None, (), as_json=False),
         "fsck": lambda: list(archive.fsck()),
         "claims": partial(terminal.claims, settings, (), as_json=True),
     }
@@ -313,7 +313,7 @@ def _changed_rows(data: bytes, chance: random.Random) -> bytes:
         row = chance.randrange(table.num_rows)
         columns[name][row] = _odd(name, columns[name][row], chance)
     out = pa.BufferOutputStream()
-    parquet.write_table(pa.table(columns, schema=table.schema), out)
+    parquet.write_table(pa.table(columns, schema=table.schema), out, compression="none")
     return bytes(out.getvalue().to_pybytes())
 
 

@@ -5,6 +5,11 @@ INTERRUPTED = 130
 _MOST = 800  # characters: what a user typed may be of any length
 
 
+def many(count: int, noun: str) -> str:
+    """Return "1 run", "3 runs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class SitegenError(Exception):
     """An expected failure: what failed, where, and what to do about it.
 

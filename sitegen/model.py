@@ -45,6 +45,10 @@ STATISTICS = frozenset(
 )
 #: Begins the name of the parameter in which a run keeps what its reader doubted.
 DOUBT = "doubt."
+#: Begins the name of the parameter in which a run keeps a setting that it was given: `--set`.
+SET = "set "
+#: The workload of a step that says itself what it measured: a command of the user's own.
+OWN_COMMAND = "command"
 #: The parameter that says what dates a run where its output does not; and where nothing does. A
 #: file's own time is when it was copied or checked out: what an older sitegen took for a date.
 DATED_BY, NO_DATE = "dated by", "nothing"
@@ -56,6 +60,8 @@ LONGEST_UNIT, LONGEST_PRINT = 40, 100
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
 MOST_REPETITIONS = 999_999
+#: What an export says of a run that is not whole.
+NO = "no"
 #: The condition of a step whose rate had not settled.
 UNSTEADY = "unsteady"
 OLDEST_YEAR = "2000"
@@ -95,6 +101,7 @@ class RemarkKind(StrEnum):
 
     NOTE = "note"
     WITHDRAWN = "withdrawn"  # it stays where it is and enters no comparison
+    RESTORED = "restored"  # what was withdrawn before counts again
 
 
 class Doubt(StrEnum):
@@ -398,8 +405,8 @@ class AnyRun(_Taken, frozen=True, kw_only=True):
     @property
     def withdrawn(self) -> str:
         """Why the run was withdrawn, in the words of the last who did; nothing when it stands."""
-        reasons = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
-        return reasons[-1] if reasons else ""
+        said = [one for one in self.remarks if one.kind != RemarkKind.NOTE]
+        return said[-1].text if said and said[-1].kind == RemarkKind.WITHDRAWN else ""
 
 
 class Run(AnyRun, frozen=True):

@@ -25,7 +25,7 @@ import html5lib
 from msgspec.structs import replace
 
 from sitegen import config
-from sitegen.archive import Archive, manifest, tables
+from sitegen.archive import Archive, manifest, parquet
 from sitegen.model import (
     Comparability,
     Fact,
@@ -145,7 +145,7 @@ def write_foreign(folder: Path, run: Run) -> Path:
     """Add a run as another program would write it: nothing is checked on the way in."""
     place = folder / "archive" / run.environment / run.id
     place.mkdir(parents=True)
-    rows = tables.measurements_bytes(run)
+    rows = parquet.measurements_bytes(run)
     digest = hashlib.sha256(rows).hexdigest()
     (place / "measurements.parquet").write_bytes(rows)
     files = (manifest.File("measurements.parquet", len(rows), digest),)

@@ -12,7 +12,8 @@ compile() {
     echo "$target: $(grep -c '^[a-z0-9]' "$target") packages"
 }
 
-compile runtime --group build --extra report --extra images
+compile base
+compile runtime --group build --extra report --extra images --constraints requirements/base.txt
 compile collect --group build --extra report --extra collect --constraints requirements/runtime.txt
 compile dev --group build --group dev --extra all --constraints requirements/collect.txt
 compile benchmarks --group build --group benchmarks --extra report --extra llm --constraints requirements/dev.txt

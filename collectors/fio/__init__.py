@@ -51,6 +51,8 @@ _MIB = 1 << 20
 #: The seed's job offsets: 500 MiB steps in a file of 2 GiB.
 _SEED_SIZE, _SEED_STEP = 2 << 30, 500 << 20
 _SPARE_BYTES = 64 << 20
+#: Sizes of the file to offer where the usual ones have no room.
+_SMALLER = {"2G": 2 << 30, "1G": 1 << 30, "512M": 512 << 20, "256M": 256 << 20}
 _STARTUP_S = 0.5
 _GRACE_S = 180.0
 _LAYOUT_LIMIT_S = 7200.0
@@ -149,13 +151,10 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     chosen = _chosen(settings)
     timings = _timings(settings, request.preset)
     pairs = [(workload, timings[workload.family]) for workload in chosen]
-    # The jobs of one workload begin at offsets of their own.
-    needed = max(timing.size + (w.numjobs - 1) * _offset(timing.size) for w, timing in pairs)
+    needed = max(_spread(timing.size, w.numjobs) for w, timing in pairs)
     target = _target(settings)
-    if target is None and needed * 1.05 + _SPARE_BYTES > (free := request.free_bytes):
-        message = f"the file takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
-        fix = "free some space, or `--set fio.size=1G`, or `--set fio.directory=` another disk"
-        raise SitegenError(message, where=BENCHMARK, fix=fix)
+    if target is None:
+        _check_room(needed, max(w.numjobs for w in chosen), request.free_bytes)
     file = target or request.scratch / "fio.data"
     # fio reads a colon in a file name as the start of the next one.
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
@@ -322,6 +321,26 @@ def _target(settings: SETTINGS) -> Path | None:
         fix = "add `--set fio.allow_raw=yes` if that is wanted"
         raise SitegenError(f"everything on {path} would be overwritten", where=place, fix=fix)
     return path
+
+
+def _check_room(needed: int, jobs: int, free: float) -> None:
+    """Raise SitegenError where the file has no room, with a size that has, if there is one."""
+
+    def fits(size: int) -> bool:
+        return size * 1.05 + _SPARE_BYTES <= free
+
+    if fits(needed):
+        return
+    smaller = [name for name, size in _SMALLER.items() if fits(_spread(size, jobs))]
+    fixes = ["free some space", *(f"`--set fio.size={name}`" for name in smaller[:1])]
+    fix = ", or ".join([*fixes, "`--set fio.directory=` another disk"])
+    message = f"the file takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+    raise SitegenError(message, where=BENCHMARK, fix=fix)
+
+
+def _spread(size: int, jobs: int) -> int:
+    """Return what a file takes whose jobs begin at offsets of their own."""
+    return size + (jobs - 1) * _offset(size)
 
 
 def _offset(size: int) -> int:

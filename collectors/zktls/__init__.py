@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, structs
 
 from collectors.zktls import contract, controls, packages, statements
-from collectors.zktls.readers import READERS
+from collectors.zktls.readers import READERS, proofs
 from sitegen.collect import (
     LEFT_OUT,
     Host,
@@ -29,7 +29,14 @@ from sitegen.collect import (
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, MetricDefinition, ToolIdentity, params
+from sitegen.model import (
+    OWN_COMMAND,
+    Comparability,
+    Measurement,
+    MetricDefinition,
+    ToolIdentity,
+    params,
+)
 
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -69,7 +76,6 @@ class SETTINGS(Settings, frozen=True):
 _OLDEST_NODE = 18
 _LIMIT_S = 3600.0
 _CACHE_BYTES = 300e6  # the provers' packages and the keys, as installed
-_OWN = "command"
 _DURATION = MetricDefinition(
     "zktls.command.duration",
     "Duration of the command",
@@ -78,7 +84,7 @@ _DURATION = MetricDefinition(
     "From the start of a prover of one's own to its end: its setup, warm-up, proofs and controls.",
 )
 #: What a command proves is known only after it has, so this is what it must deliver.
-_OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
+_OWN_ROW = Measurement(OWN_COMMAND, _DURATION.id, "value", _DURATION.unit, None)
 _CHACHA, _HASH = "chacha20", statements.SHA_256
 
 
@@ -154,7 +160,7 @@ def run(step: Step, host: Host) -> RawOutput:
         timeout_s=step.timeout_s,
         cwd=Path(step.get("scratch")),
         # Of a prover that would take them all: the embedded ones are measured on one thread.
-        environ=None if step.workload == _OWN else {"RAYON_NUM_THREADS": "1"},
+        environ=None if step.workload == OWN_COMMAND else {"RAYON_NUM_THREADS": "1"},
     )
     recorder = Recorder()
     with contextlib.suppress(SitegenError):
@@ -175,8 +181,11 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     session = contract.read(raw.stdout)
     controls.require(session)
     recorder = Recorder()
-    contract.record(recorder, session, lambda _: step.workload)
-    if step.workload == _OWN:
+    own = step.workload == OWN_COMMAND
+    contract.record(recorder, session, proofs.label if own else lambda _: step.workload)
+    if own:
+        # As it is called where its lines are imported.
+        recorder.tool = contract.tool(session)
         if raw.duration_s:
             recorder.put(_OWN_ROW._replace(value=raw.duration_s), "")
         return recorder.reading()
@@ -254,7 +263,9 @@ def _own(request: Request, settings: SETTINGS) -> Plan:
     if others or not argv[0]:
         raise SitegenError(problem, where="--set zktls.command")
     scratch, limit_s = (("scratch", str(Path.cwd())),), float(settings.timeout or _LIMIT_S)
-    step = Step(_OWN, _OWN, tuple(argv), limit_s, expects=(_OWN_ROW,), context=scratch)
+    step = Step(
+        OWN_COMMAND, OWN_COMMAND, tuple(argv), limit_s, expects=(_OWN_ROW,), context=scratch
+    )
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 

@@ -19,7 +19,7 @@ from collectors.zktls import quantities
 from collectors.zktls.quantities import Quantity
 from sitegen.collect import Recorder, Series, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Params, params
+from sitegen.model import Comparability, Params, ToolIdentity, params
 
 MAX_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 10
@@ -297,6 +297,11 @@ _FIELDS = {
 }
 #: What these say depends on which stages are timed.
 _SCOPED = frozenset({"prove_time", "prove_cpu_time", "total_time"})
+
+
+def tool(session: Session) -> ToolIdentity:
+    """Return the program that proved."""
+    return ToolIdentity(session.prover.prover, session.prover.prover_version)
 
 
 def record(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:

@@ -32,10 +32,10 @@ from sitegen.analysis.replicates import Replication, replication
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.analysis.stats import DECIDED, Estimate, Interval, Summary, Tally, Tested, Word
-from sitegen.catalogue.families import worded_series
+from sitegen.catalogue.families import FAMILIES, family, own_headlines, worded_series
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.rules import limits_of
-from sitegen.catalogue.tool import Headline, Limits, SeriesPattern
+from sitegen.catalogue.tool import Headline, Limits, Miss, SeriesPattern
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import AnyRun, MetricDefinition, Series
@@ -56,6 +56,8 @@ class Comparison(Struct, frozen=True):
     ratio's, ``difference`` is side - baseline in the base unit, with ``difference_interval``. Both
     come from the ``estimate`` of the replicates that ``stands_on`` counts, where there are enough.
     A ``headline`` has a word, which holds together with those of all that it is ``among``.
+    ``place`` is its headline's, in their order. One that stands in the place of what its headline
+    asks for ``misses`` that, which environments are ``lacking``.
     ``reason`` says why two cells are not comparable. ``against`` is the baseline's word: vm, metal.
     ``whole`` is the same with the runs that a rule sets aside, where there are any.
     """
@@ -76,6 +78,9 @@ class Comparison(Struct, frozen=True):
     stands_on: Replication = _NOTHING
     headline: Headline | None = None
     among: int = 1
+    place: int = 0
+    misses: Miss | None = None
+    lacking: tuple[str, ...] = ()
     whole: Comparison | None = None
 
     @property
@@ -221,6 +226,23 @@ class Analysis(Struct, frozen=True):
         """Return the cells of a benchmark, by series and environment."""
         return self._by_benchmark.get(benchmark, ())
 
+    def headlines(self, benchmark: str) -> tuple[Headline, ...]:
+        """Return what readers ask of a benchmark: as the catalogue has it, or its own runs.
+
+        Metrics that runs define lead in the order in which they do, if it is known whether more
+        or less is better.
+        """
+        if benchmark in FAMILIES:
+            return family(benchmark).headlines
+        key = (Headline, benchmark)
+        if key not in self.plans:
+            series = {cell.series: None for cell in self.of(benchmark)}
+            ids = dict.fromkeys([*self.definitions, *sorted({one.metric for one in series})])
+            metrics = [one for one in map(self.metric, ids) if one.better != Better.NONE]
+            self.plans[key] = own_headlines([(one.id, one.title) for one in metrics], series)
+        made: tuple[Headline, ...] = self.plans[key]
+        return made
+
     def setup(self, benchmark: str, label: str) -> Setup:
         """Return how the runs of an environment were taken, found out once."""
         if (benchmark, label) not in self._setups:
@@ -345,7 +367,23 @@ def between(
     if not pairs:
         return []
     sides = _sides(analysis, benchmark, label, base)
-    return worded(benchmark, [_compared(pair, sides, analysis) for pair in pairs])
+    compared = [_compared(pair, sides, analysis) for pair in pairs]
+    return [
+        replace(pair, lacking=_lacking(pair, analysis)) if pair.misses else pair
+        for pair in worded(analysis.headlines(benchmark), compared)
+    ]
+
+
+def _lacking(pair: Comparison, analysis: Analysis) -> tuple[str, ...]:
+    """Return which of two sides have nothing of what the headline of a comparison asks for."""
+    headline = pair.headline
+    having = {
+        cell.environment
+        for cell in analysis.of(pair.series.benchmark)
+        if headline and cell.summary and headline.matches(cell.series)
+    }
+    sides = (pair.baseline.environment, pair.side.environment)
+    return tuple(label for label in sides if label not in having)
 
 
 def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
@@ -359,10 +397,11 @@ def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
     return setups, [*map(limits_of, newest)], reasons, doubts
 
 
-def worded(benchmark: str, pairs: Sequence[Comparison]) -> list[Comparison]:
+def worded(headlines: Sequence[Headline], pairs: Sequence[Comparison]) -> list[Comparison]:
     """Return the comparisons with headlines chosen, and with the words of those."""
     able = [pair for pair in pairs if not pair.reason] or pairs
-    chosen = worded_series(benchmark, (pair.series for pair in able))
+    chosen = worded_series(headlines, (pair.series for pair in able))
+    places = {headline: place for place, headline in enumerate(headlines)}
     tested = {
         pair.series: pair.tested
         for pair in able
@@ -372,9 +411,11 @@ def worded(benchmark: str, pairs: Sequence[Comparison]) -> list[Comparison]:
     return [
         replace(
             pair,
-            headline=chosen.get(pair.series),
+            headline=(headline := chosen.get(pair.series)),
             word=words.get(pair.series, pair.word),
             among=max(len(tested), 1),
+            place=places[headline] if headline else len(places),
+            misses=headline.miss(pair.series) if headline else None,
         )
         for pair in pairs
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -30,6 +30,9 @@ MEANINGS: Mapping[str, str] = {
 WITHIN = "the run is one of those that stand for its environment"
 ABSENT = "absent"
 _RANKS = {kind: rank for rank, kind in enumerate(MEANINGS)}
+#: Fields that two series share which differ in parameters alone.
+_OF_ONE_SERIES = 3
+_MOST_LISTED = 6
 _FILES = frozenset({"file sha256", "files sha256"})
 
 
@@ -244,19 +247,65 @@ def beyond_quota(series: Series, *limits: Limits) -> str:
     return next((over for one in limits if (over := over_quota(params, one))), "")
 
 
-def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]:
-    """Return the parameters in which the two series that are most alike differ, if any are."""
-    fewest = min(
-        (
-            sorted(set(one.params) ^ set(other.params))
-            for one in ours
-            for other in theirs
-            if one[:4] == other[:4]
-        ),
-        key=lambda differing: (len(differing), differing),
-        default=[],
+def nearest(ours: Iterable[Series], theirs: Iterable[Series]) -> tuple[Difference, ...]:
+    """Return what parts the series of two sides that are most alike, with all values of either.
+
+    Parameters, where two are of one workload, metric and statistic; else which of these.
+    """
+    mine, others = sorted(set(ours)), sorted(set(theirs))
+    for fields in (("workload", "metric", "statistic"), ("metric", "statistic"), ("workload",), ()):
+        here: dict[tuple[str, ...], list[Series]] = {}
+        there: dict[tuple[str, ...], list[Series]] = {}
+        for grouped, every in ((here, mine), (there, others)):
+            for one in every:
+                grouped.setdefault(tuple(getattr(one, name) for name in fields), []).append(one)
+        pairs = [
+            (len(apart), sorted(apart), one, other)
+            for key in here
+            for one in here[key]
+            for other in there.get(key, ())
+            if (apart := set(one.params) ^ set(other.params)) or len(fields) < _OF_ONE_SERIES
+        ]
+        if not pairs:
+            continue
+        _, _, one, other = min(pairs)
+        key = tuple(getattr(one, name) for name in fields)
+        sides = ((here[key], one), (there[key], other))
+        if len(fields) < _OF_ONE_SERIES:
+            return tuple(
+                Difference(name, Comparability.IDENTITY, *values)
+                for name in ("workload", "metric", "statistic")
+                if len({*(values := [_listed(getattr(s, name) for s in of) for of, _ in sides])})
+                > 1
+            )
+        names = tuple(dict.fromkeys(name for name, _ in sorted({*one.params} ^ {*other.params})))
+        return tuple(
+            Difference(
+                name,
+                Comparability.IDENTITY,
+                *(_values(of, like, name, names) for of, like in sides),
+            )
+            for name in names
+        )
+    return ()
+
+
+def _values(every: Iterable[Series], like: Series, name: str, names: Collection[str]) -> str:
+    """Return all values of a parameter in series that are like one but for ``names``."""
+    rest = {pair for pair in like.params if pair[0] not in names}
+    return _listed(
+        dict(one.params).get(name, "none")
+        for one in every
+        if {pair for pair in one.params if pair[0] not in names} == rest
     )
-    return tuple(dict.fromkeys(name for name, _ in fewest))
+
+
+def _listed(values: Iterable[str]) -> str:
+    """Return "50, 100 and 1000", the smallest numbers first; of very many the first."""
+    ordered = sorted({*values}, key=lambda text: (len(text) if text.isdecimal() else 99, text))
+    if len(ordered) > _MOST_LISTED:
+        return f"{', '.join(ordered[:_MOST_LISTED])} and {len(ordered) - _MOST_LISTED} more"
+    return " and ".join(filter(None, [", ".join(ordered[:-1]), ordered[-1]]))
 
 
 def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:

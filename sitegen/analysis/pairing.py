@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
+from sitegen.analysis.compare import Analysis, Cell, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
 from sitegen.analysis.selection import newest_moment, select
+from sitegen.analysis.stats import Word
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
-from sitegen.model import RUN_ID, AnyRun
+from sitegen.model import RUN_ID, AnyRun, Series
 
 BASELINE, SIDE = "baseline", "side"
+#: Parameters that are named where series differ in several.
+_MOST_PARTED = 3
+#: Both ends of a period: years, months or days, of which one may be left open.
+_PERIOD = re.compile(
+    r"(?:(?P<at>{0})|(?P<from>{0})?\.\.(?P<to>{0})?)".format(r"\d{4}(?:-\d\d){0,2}")
+)
+#: Who names two periods means that they are apart.
+_ANY_AGE_DAYS = 36_500
 
 
 class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
@@ -44,6 +55,8 @@ def pair(
 ) -> Pairing:
     """Return ``side`` against ``baseline``: each an environment, or one run by its id's end.
 
+    An environment may be one of a period: ``cvm@2026-09``, ``cvm@2026-09-15..2026-10``.
+
     Only ``benchmarks`` where some are named. Raises SitegenError when a side is not there, or
     both are the same, and Unpaired when they have no series in common.
     """
@@ -53,6 +66,11 @@ def pair(
     theirs, against = _chosen(runs, config, baseline, benchmarks)
     if (declared.label, against.label) == (side, baseline):
         return _environments(runs, config, against, declared, benchmarks)
+    if "@" in baseline + side:
+        if both := {run.id for run in ours} & {run.id for run in theirs}:
+            message = f"{baseline} and {side} share {len(both)} runs"
+            raise SitegenError(message, fix="part the periods")
+        config = replace(config, window_days=_ANY_AGE_DAYS, apart_days=_ANY_AGE_DAYS)
     reason = refused(config, declared.label, against.label)
     if not reason and _within(ours, theirs, runs, config):
         reason = WITHIN
@@ -89,6 +107,11 @@ def _paired(
     pairs = tuple(c for c in analysis.comparisons if c.side.environment == labels[0])
     if not pairs:
         raise _unpaired(analysis, baseline, side, labels)
+    called = dict(zip(labels, (side, baseline), strict=True))
+    pairs = tuple(
+        replace(c, lacking=tuple(called[one] for one in c.lacking)) if c.lacking else c
+        for c in pairs
+    )
     shared = dict.fromkeys(c.series.benchmark for c in pairs)
     every = [one for name in shared for one in analysis.differences(name, *labels)]
     return Pairing(baseline, side, pairs, tuple(dict.fromkeys(every)), analysis, labels)
@@ -117,21 +140,37 @@ def _unpaired(analysis: Analysis, baseline: str, side: str, labels: tuple[str, s
     if not shared:
         fix = f"{baseline} has {', '.join(theirs)}; {side} has {', '.join(ours)}"
         return Unpaired(f"{both} benchmark in common", fix=fix)
-    base, measured = (
-        {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
-        for label in labels[::-1]
-    )
-    if common := base & measured:
+    cells = [cell for name in shared for cell in analysis.of(name)]
+    if common := common_series(cells, labels):
+        how = "a run's definitions, or the column `better` of a tidy CSV, say it"
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
-            fix=f"there are {len(common)}, such as {min(common).metric}",
+            fix=f"there are {len(common)}, such as {min(common).metric}; {how}",
         )
-    names = nearest([*measured], [*base])
-    fix = "their workloads or metrics have different names: `sitegen show`"
-    if names:
-        fix = f"the nearest differ in {', '.join(names)}"
+    fix = parted(cells, labels, (side, baseline))
     return Unpaired(f"{both} series in common in {', '.join(shared)}", fix=fix)
+
+
+def common_series(cells: Sequence[Cell], labels: tuple[str, str]) -> set[Series]:
+    """Return the series that both of two environments have among ``cells``."""
+    ours, theirs = ({one.series for one in cells if one.environment == each} for each in labels)
+    return ours & theirs
+
+
+def parted(cells: Sequence[Cell], labels: tuple[str, str], names: tuple[str, str]) -> str:
+    """Return what parts the nearest series of two environments, which have none in common.
+
+    ``names`` are what the two are called.
+    """
+    ours, theirs = ([one.series for one in cells if one.environment == each] for each in labels)
+    differing = nearest(ours, theirs)
+    said = [
+        f"{names[1]} has {one.title} {one.baseline}, {names[0]} {one.side}"
+        for one in differing[:_MOST_PARTED]
+    ]
+    more = len(differing) - len(said)
+    return f"of the nearest {'; '.join(said)}{f'; and {more} more' if more else ''}"
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart
@@ -187,20 +226,42 @@ def _chosen(
 ) -> tuple[list[AnyRun], Environment]:
     """Return the runs of a side and their environment; raises Unpaired for no ``benchmarks``."""
     chosen = [run for run in runs if run.environment == name]
-    ends = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
-    if chosen or len(ends) == 1:
-        chosen = chosen or ends
+    chosen = chosen or [run for run in runs if is_called(name, run.environment, run.id)]
+    by_id = "@" not in name and name not in {run.environment for run in chosen}
+    if by_id and len(chosen) > 1:
+        raise SitegenError(f"{len(chosen)} runs end with {name!r}", fix="give the whole id")
+    if chosen:
         wanted = [run for run in chosen if not benchmarks or run.benchmark in benchmarks]
         if not wanted:
             has = ", ".join(sorted({run.benchmark for run in chosen}))
             message = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
             raise Unpaired(message, fix=f"it has {has}")
         return wanted, config.environment(chosen[0].environment)
-    if ends:
-        raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")
+    label, at, _ = name.partition("@")
+    if at and (days := sorted(_day(run.id) for run in runs if run.environment == label)):
+        raise Unpaired(f"{name} has no run", fix=f"{label} has runs from {days[0]} to {days[-1]}")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"
     labels = ", ".join(sorted({run.environment for run in runs})[:12])
     raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")
+
+
+def is_called(name: str, label: str, run_id: str) -> bool:
+    """Say whether a side of this name has a run of an environment; raises SitegenError for none."""
+    environment, at, period = name.partition("@")
+    if not at:
+        return name in (label, run_id) or run_id.endswith(f"-{name}")
+    match = _PERIOD.fullmatch(period)
+    if match is None or period == "..":
+        fix = "write it as cvm@2026-09, cvm@2026-09-15..2026-10 or cvm@..2026-10"
+        raise SitegenError(f"{period[:80]!r} is no period", fix=fix)
+    first, last = (match["at"] or match[end] or "" for end in ("from", "to"))
+    day = _day(run_id)
+    return label == environment and first <= day and (not last or day[: len(last)] <= last)
+
+
+def _day(run_id: str) -> str:
+    """Return the day on which a run began, as its id has it."""
+    return f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"
 
 
 def _within(
@@ -212,3 +273,42 @@ def _within(
             chosen = select(runs, config).get((one[0].benchmark, one[0].environment))
             return chosen is not None and one[0].id in {run.id for run in chosen.runs}
     return False
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison in the public form of ``sitegen compare --format json``."""
+    series, interval = comparison.series, comparison.interval
+    subtracted = comparison.difference_interval
+    undecided = comparison.word == Word.INCONCLUSIVE
+    sides = {"baseline": comparison.baseline, "side": comparison.side}
+    stands_on = comparison.stands_on
+    counts = {name: getattr(stands_on, name) or None for name in sides}
+    return {
+        "benchmark": series.benchmark,
+        "workload": series.workload,
+        "metric": series.metric,
+        "statistic": series.statistic,
+        "params": dict(series.params),
+        "unit": comparison.metric.unit,
+        **{name: cell.summary.value if cell.summary else None for name, cell in sides.items()},
+        "slowdown": comparison.factor,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "overhead": comparison.share,
+        "scale": comparison.metric.scale,
+        "difference": comparison.difference,
+        "difference_low": subtracted.low if subtracted else None,
+        "difference_high": subtracted.high if subtracted else None,
+        "more_runs": comparison.more_replicates if undecided else None,
+        "word": comparison.verdict,
+        "decided": comparison.decided,
+        "level": stands_on.level if stands_on.least else None,
+        "replicates": counts,
+        "in_turns": bool(stands_on.turns),
+        "among": comparison.among if comparison.headline else None,
+        "instead_of": comparison.misses and {comparison.misses.key: comparison.misses.asked},
+        "reason": comparison.reason,
+        "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
+        "runs": {name: list(cell.runs) for name, cell in sides.items()},
+        "set_aside": {run: one.rule.id for _, one in comparison.aside for run in one.runs},
+    }

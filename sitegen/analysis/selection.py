@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from sitegen.catalogue.rules import settings_of
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
-from sitegen.model import AnyRun, Comparability, Provenance
+from sitegen.model import AnyRun, Comparability, Fingerprint, Provenance
 
 #: Digits from which a figure tells a measurement, how many must agree, and which share of them.
 _TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
@@ -44,7 +45,7 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
         if label in newest and not declared.role:
             by_label = not saw_machine(newest[label])
             # What the settings say of the TEE alone leaves the platform not stated.
-            role, tee = implied(label) if by_label else _observed(newest[label])
+            role, tee = implied(label) if by_label else observed(newest[label].fingerprint)
             role = None if by_label and declared.tee else role
             by_label = by_label and role is not None
             declared = replace(declared, role=role, tee=declared.tee or tee, by_label=by_label)
@@ -73,8 +74,8 @@ def superseded(runs: Iterable[AnyRun]) -> dict[str, str]:
     }
 
 
-def _observed(run: AnyRun) -> tuple[Role | None, str]:
-    machine = run.fingerprint
+def observed(machine: Fingerprint) -> tuple[Role | None, str]:
+    """Return the role and the TEE that a machine shows; (None, "") where its signals disagree."""
     hinted = machine.tee.kind != "none" and machine.tee.confidence == "low"
     if machine.tee.kind == "contradictory" or hinted:
         return None, ""
@@ -246,14 +247,18 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
-    """Return what keeps runs from being compared and can be mended, a line each.
+    """Return what keeps runs from being compared, a line each that says what to write or to run.
 
     ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose
-    runs are all too old, platforms of which nothing says what they are measured against.
+    runs are all too old, one that is called as a TEE is and shows none, platforms of which nothing
+    says what they are measured against.
     """
-    there = {run.id for run in runs}
+    there, file = {run.id for run in runs}, config.file.name
     gone = [each for each in config.pinned if each not in there]
-    lines = [f"site.pinned names {each}, which is not in the archive" for each in gone]
+    lines = [
+        f"{each} is not in the archive: take it out of `pinned` under [site] in {file}"
+        for each in gone
+    ]
     measuring = [
         run
         for run in runs
@@ -261,22 +266,49 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     ]
     latest = {run.environment: run for run in sorted(measuring, key=moment)}
     newest = max(measuring, key=moment, default=None)
-    lines += [
-        f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
-        " they enter no comparison (site.window_days)"
-        for label, run in sorted(latest.items())
-        if newest and moment(run) < moment(newest) - timedelta(days=config.window_days)
-    ]
+    for label, run in sorted(latest.items()):
+        days = (moment(newest) - moment(run)) / timedelta(days=1) if newest else 0.0
+        if newest and days > config.window_days:
+            lines.append(
+                f"all runs of {label} are more than {config.window_days} days older than"
+                f" {newest.id} and enter no comparison: `sitegen collect --env {label}` again, or"
+                f" write `window_days = {math.ceil(days)}` under [site] in {file}"
+            )
+    lines += unseen_tees(runs, config)
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
-    if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
+    # Of platforms without a TEE one that is declared needs no baseline: its author said what it is.
+    asked = [
+        label
+        for label in measured
+        if observed.environment(label).tee != "none" or label not in config.environments
+    ]
+    lone = len(asked) == 1 and observed.environment(asked[0]).tee == "none"
+    paired = any(baselines(label, observed, labels) for label in measured)
+    if len(measured) > 1 and asked and not lone and not paired:
         side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
         base = next(one for one in measured if one != side)
         lines.append(
             f"nothing says what {', '.join(measured[:5])} are measured against:"
             f" `sitegen baseline {side}={base}` or the other way round"
         )
+    return lines
+
+
+def unseen_tees(runs: Sequence[AnyRun], config: Config) -> list[str]:
+    """Return what to write for environments that are called as TEEs are and show none."""
+    observed, lines = environments(runs, config), []
+    for label in sorted({run.environment for run in runs if run.provenance != Provenance.CITED}):
+        role, tee = implied(label)
+        if role and tee not in ("", "none") and observed[label].tee == "none":
+            named = "" if tee == "unstated" else f' and `tee = "{tee}"`'
+            if not config.environment(label).role:
+                lines.append(
+                    f"the machine of {label} shows no TEE, and is not taken for one: if it is,"
+                    f' write `role = "{role}"`{named} under [environments.{label}] in'
+                    f" {config.file.name}"
+                )
     return lines
 
 

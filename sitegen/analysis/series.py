@@ -20,7 +20,16 @@ from sitegen.catalogue.rules import BESIDE, limits_of
 from sitegen.catalogue.tool import Counts, Figure, Limits
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
-from sitegen.model import AnyRun, Params, Provenance, Series, Shape, Status, StepConditions
+from sitegen.model import (
+    OWN_COMMAND,
+    AnyRun,
+    Params,
+    Provenance,
+    Series,
+    Shape,
+    Status,
+    StepConditions,
+)
 
 
 class Cell(Struct, frozen=True):
@@ -153,7 +162,10 @@ class _Cells:
         """Return the caveats of the steps of a workload, from which all its series come."""
         key = (workload, runs)
         if key not in self.busy:
-            steps = {run: self.steps[run, workload] for run in runs}
+            steps = {
+                run: self.steps.get((run, workload)) or self.steps.get((run, OWN_COMMAND), [])
+                for run in runs
+            }
             found = caveats.applying("steps", [step for run in runs for step in steps[run]])
             self.busy[key] = [_of_its_runs(mark, steps) for mark in found]
         return self.busy[key]

@@ -1,122 +1,131 @@
-"""What a Parquet file says of its columns in its footer, read without unpacking anything.
+"""What a Parquet file says of itself, in its footer and before each page, without unpacking it.
 
-pyarrow has the same, and ends the whole process on a footer in which a column's part is missing.
-Thrift's compact protocol: https://github.com/apache/thrift/blob/master/doc/specs. Field numbers:
+Libraries that read Parquet end the whole process on some footers, and take whatever memory a page
+asks for: what is not as it says is refused before anything is unpacked. Field numbers:
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from msgspec import Struct
-
+from sitegen.archive.thrift import Reader
 from sitegen.errors import SitegenError
 
-_MAGIC = b"PAR1"
-_DEPTH = 16
-_STOP, _TRUE = 0, 1
-_LONG_LIST = 15
-_MOST_BITS = 63
-#: Fields of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
-_ROW_GROUPS, _COLUMNS, _META_DATA = 4, 1, 3
-_TYPE, _PATH, _VALUES, _UNPACKED = 1, 3, 5, 6
+MAGIC = b"PAR1"
+#: Fields of FileMetaData, SchemaElement, RowGroup, ColumnChunk and ColumnMetaData.
+_SCHEMA, _ROWS, _ROW_GROUPS, _NAME, _CHILDREN = 2, 3, 4, 4, 5
+_COLUMNS, _GROUP_ROWS, _META_DATA = 1, 3, 3
+_TYPE, _REPETITION, _PATH, _CODEC, _VALUES = 1, 3, 3, 4, 5
+_UNPACKED, _PACKED, _PAGES, _DICTIONARY = 6, 7, 9, 11
+#: Of a PageHeader: its sizes, its digest, and what follows in it for each kind of page.
+_PAGE_UNPACKED, _PAGE_PACKED, _DIGEST, _DATA_PAGE, _DICTIONARY_PAGE = 2, 3, 4, 5, 7
+_COUNT, _ENCODING = 1, 2
 _BYTE_ARRAY = 6
 
 
-class Chunk(Struct, frozen=True):
+class Page(NamedTuple):
+    """A page: whether it is a dictionary, how many values it has, and where its bytes are."""
+
+    dictionary: bool
+    values: int
+    encoding: int
+    start: int
+    end: int
+    bytes: int
+    digest: int | None
+
+
+class Chunk(NamedTuple):
     """One column of one row group: how many values it has, and of how many bytes unpacked."""
 
     path: str
     values: int
     bytes: int
     text: bool
+    codec: int
+    pages: Sequence[Page]
 
 
-def chunks(data: bytes) -> list[Chunk]:
-    """Return the columns of a Parquet file; raises SitegenError when it does not tell them."""
+class Element(NamedTuple):
+    """A column or a part of one: its type, None for what has parts, and how often it is there."""
+
+    name: str
+    type: int | None
+    repetition: int
+
+
+class Footer(NamedTuple):
+    """What a file says of itself: its rows, its columns with their parts, and where they are."""
+
+    rows: int
+    columns: Sequence[Sequence[Element]]
+    chunks: Sequence[Chunk]
+
+
+def read(data: bytes) -> Footer:
+    """Return what a Parquet file says; raises SitegenError when it does not, or contradicts it."""
     size = int.from_bytes(data[-8:-4], "little")
-    if data[-4:] != _MAGIC or size > len(data) - 12:
+    if data[-4:] != MAGIC or size > len(data) - 12:
         raise SitegenError("not readable as Parquet (no footer)")
     try:
-        footer = _Compact(data[-8 - size : -8]).struct(0)
-        return [
-            Chunk(
-                b".".join(column[_META_DATA][_PATH]).decode(),
-                _count(column[_META_DATA][_VALUES]),
-                _count(column[_META_DATA][_UNPACKED]),
-                column[_META_DATA][_TYPE] == _BYTE_ARRAY,
-            )
-            for group in footer[_ROW_GROUPS]
-            for column in group[_COLUMNS]
-        ]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        footer = Reader(data, len(data) - 8 - size).struct()
+        groups = footer[_ROW_GROUPS]
+        rows = sum(_counted(group[_GROUP_ROWS]) for group in groups)
+        if rows != footer[_ROWS]:
+            raise SitegenError("its footer contradicts itself")
+        parts = [column[_META_DATA] for group in groups for column in group[_COLUMNS]]
+        chunks = [_chunk(data, part) for part in parts]
+        return Footer(rows, list(_columns(footer[_SCHEMA])), chunks)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise SitegenError("not readable as Parquet (its footer is not whole)") from error
 
 
-def _count(value: int) -> int:
+def _columns(elements: Sequence[Mapping[int, Any]]) -> Iterator[list[Element]]:
+    """Yield each column with what is in it: elements stand in the order of a walk."""
+    at = 1
+    for _ in range(elements[0][_CHILDREN]):
+        column, left = [], 1
+        while left:
+            one = elements[at]
+            name, repetition = one[_NAME].decode(), one.get(_REPETITION, 0)
+            column.append(Element(name, one.get(_TYPE), repetition))
+            left += one.get(_CHILDREN, 0) - 1
+            at += 1
+        yield column
+
+
+def _chunk(data: bytes, column: Mapping[int, Any]) -> Chunk:
+    values, unpacked, packed = (_counted(column[key]) for key in (_VALUES, _UNPACKED, _PACKED))
+    start = _counted(column.get(_DICTIONARY) or column[_PAGES])
+    end, left, told = start + packed, unpacked, 0
+    pages: list[Page] = []
+    while start < end and told < values:
+        page = _page(data, start)
+        pages.append(page)
+        left -= page.bytes
+        told += 0 if page.dictionary else page.values
+        start = page.end
+    if start > min(end, len(data)) or left < 0 or told != values:
+        raise ValueError("pages that are not as the footer says")
+    path = b".".join(column[_PATH]).decode()
+    text = column[_TYPE] == _BYTE_ARRAY
+    return Chunk(path, values, unpacked, text, column[_CODEC], pages)
+
+
+def _page(data: bytes, at: int) -> Page:
+    reader = Reader(data, at)
+    header = reader.struct()
+    dictionary = _DICTIONARY_PAGE in header
+    about = header[_DICTIONARY_PAGE if dictionary else _DATA_PAGE]
+    end = reader.at + _counted(header[_PAGE_PACKED])
+    size, digest = _counted(header[_PAGE_UNPACKED]), header.get(_DIGEST)
+    count = _counted(about[_COUNT])
+    return Page(dictionary, count, about[_ENCODING], reader.at, end, size, digest)
+
+
+def _counted(value: int) -> int:
     if value < 0:
         raise ValueError("a count below 0")
     return value
-
-
-class _Compact:
-    """A reader of Thrift's compact protocol: structs as fields by number."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def struct(self, depth: int) -> dict[int, Any]:
-        if depth > _DEPTH:
-            raise ValueError("too deep")
-        fields: dict[int, Any] = {}
-        number = 0
-        while (head := self.byte()) & 15 != _STOP:
-            number = number + (head >> 4) if head >> 4 else self.zigzag()
-            fields[number] = self.value(head & 15, depth, in_list=False)
-        return fields
-
-    def value(self, kind: int, depth: int, *, in_list: bool) -> Any:  # noqa: ANN401 - what it holds
-        match kind:
-            case 1 | 2:  # true and false, which stand in the head of a field
-                return self.byte() == _TRUE if in_list else kind == _TRUE
-            case 4 | 5 | 6:
-                return self.zigzag()
-            case 3 | 7 | 8:  # a byte, a floating-point number, a text
-                return self.take({3: 1, 7: 8}.get(kind) or self.varint())
-            case 9 | 10:
-                return self.items(depth)
-            case 12:
-                return self.struct(depth + 1)
-        raise ValueError(f"unknown type {kind}")  # a map among them: Parquet has none
-
-    def items(self, depth: int) -> list[Any]:
-        head = self.byte()
-        size = self.varint() if head >> 4 == _LONG_LIST else head >> 4
-        return [self.value(head & 15, depth + 1, in_list=True) for _ in range(size)]
-
-    def byte(self) -> int:
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def take(self, size: int) -> bytes:
-        part = self.data[self.at : self.at + size]
-        if len(part) != size:
-            raise ValueError("cut off")
-        self.at += size
-        return part
-
-    def varint(self) -> int:
-        value = shift = 0
-        while True:
-            part = self.byte()
-            value |= (part & 127) << shift
-            if part < 128:  # noqa: PLR2004 - the highest bit says that there is more
-                return value
-            shift += 7
-            if shift > _MOST_BITS:
-                raise ValueError("a number of too many bytes")
-
-    def zigzag(self) -> int:
-        value = self.varint()
-        return (value >> 1) ^ -(value & 1)

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, field, structs
@@ -66,11 +66,17 @@ class Held(Struct, frozen=True):
     steps: int
 
 
+class _Rows(RowSource, Protocol):
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+
+
 class Library(Struct, frozen=True):
-    """Every whole run of an archive by id, and what was set aside."""
+    """Every whole run of an archive by id, what was set aside, and the rows of all together."""
 
     runs: Mapping[str, Held]
     damaged: tuple[Damaged, ...]
+    rows: _Rows
 
     def damages(self, aside: Iterable[SetAside]) -> tuple[Damaged, ...]:
         """Return runs that were set aside as damaged ones, under the labels that they lie under."""
@@ -80,10 +86,13 @@ class Library(Struct, frozen=True):
         )
 
 
-def of(config: Config) -> Library:
-    """Return the runs of a report; raises SitegenError when it has no archive."""
+def of(config: Config, *, alone: bool = False) -> Library:
+    """Return the runs of a report; raises SitegenError when it has no archive.
+
+    ``alone`` leaves all work to this process, which has threads that a fork would be without.
+    """
     archive = Archive(config.archive)
-    return load(archive, config.cache / "cache", archive.scan(), config.aliases)
+    return load(archive, config.cache / "cache", archive.scan(), config.aliases, alone=alone)
 
 
 def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
@@ -110,7 +119,12 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
 
 
 def load(
-    archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
+    archive: Archive,
+    cache: Path,
+    entries: list[Entry],
+    aliases: Mapping[str, str] = _NO_ALIASES,
+    *,
+    alone: bool = False,
 ) -> Library:
     """Return the whole runs among ``entries``; damaged ones are named, not raised.
 
@@ -130,7 +144,7 @@ def load(
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
     damaged: list[Damaged] = []
-    fresh = _read(archive, entries, unknown, index.common)
+    fresh = _read(archive, entries, unknown, index.common, alone=alone)
     for place, entry in enumerate(entries):
         path = f"{entry.environment}/{entry.run_id}"
         if first := places.get(entry.run_id):
@@ -143,7 +157,7 @@ def load(
             lines[entry.run_id], places[entry.run_id] = line, entry
     renewed = {entries[place].run_id for place in fresh.lines}
     unchanged = [run_id for run_id in lines if run_id not in renewed]
-    rows_of: RowSource = _CachedRows(data or b"")
+    rows_of: _Rows = _CachedRows(data or b"")
     if fresh.lines or len(unchanged) != len(index.lines):
         rows_of = _renewed(cache, index.common, lines, (data, unchanged, len(cached)), fresh.rows)
     runs = {
@@ -155,7 +169,7 @@ def load(
         )
         for run_id, line in lines.items()
     }
-    return Library(runs, tuple(damaged))
+    return Library(runs, tuple(damaged), rows_of)
 
 
 class _CachedRows:
@@ -163,14 +177,21 @@ class _CachedRows:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.rows: RowSource | None = None
+
+    @functools.cached_property
+    def rows(self) -> _Rows:
+        """All of them, in memory."""
+        tables = _tables()
+        rows: _Rows = tables.Rows([tables.read_cache(self.data)] if self.data else [])
+        return rows
 
     def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
-        if self.rows is None:
-            tables = _tables()
-            self.rows = tables.Rows([tables.read_cache(self.data)])
         return self.rows.table(run_id)
+
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+        return self.rows.arrow()
 
 
 def _renewed(
@@ -179,7 +200,7 @@ def _renewed(
     lines: Mapping[str, _Line],
     cached: tuple[bytes | None, list[str], int],
     fresh: list[Any],
-) -> RowSource:
+) -> _Rows:
     """Return the rows of cached runs that are still there and ``fresh`` ones, and keep them.
 
     ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
@@ -197,7 +218,7 @@ def _renewed(
     # On a disk that cannot be written the next reading costs as much as this one.
     with contextlib.suppress(OSError):
         _write(cache, list(lines.values()), common, whole)
-    rows: RowSource = tables.Rows([] if whole is None else [whole])
+    rows: _Rows = tables.Rows([] if whole is None else [whole])
     return rows
 
 
@@ -326,7 +347,12 @@ _RUNS_AT_ONCE = 50
 
 
 def _read(
-    archive: Archive, entries: Sequence[Entry], unknown: Sequence[int], common: _Common
+    archive: Archive,
+    entries: Sequence[Entry],
+    unknown: Sequence[int],
+    common: _Common,
+    *,
+    alone: bool,
 ) -> _Fresh:
     """Look into the runs in the places ``unknown`` among the entries."""
 
@@ -336,7 +362,7 @@ def _read(
     fresh = _Fresh(common)
     if unknown:
         _tables()  # once, and not in each process
-    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE)) as crew:
+    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE), alone=alone) as crew:
         for part in crew.results():
             fresh.take(part)
     return fresh
@@ -362,7 +388,7 @@ class _Reading:
                 files[place], fresh.lines[place] = self._line(entry)
         for place, file in files.items():
             with self._reason(place):
-                ((_, rows[place]),) = self.archive.look_into(entries[place], [file])
+                rows[place] = self._rows(entries[place], file)
         try:
             if rows:  # one look at all of them, mostly
                 tables.check(tables.concat(list(rows.values())))
@@ -384,6 +410,13 @@ class _Reading:
                 fresh.lines[place] = replace(fresh.lines[place], units=units_at)
             fresh.rows.append(tables.pack(whole))
         return fresh
+
+    def _rows(self, entry: Entry, file: File) -> Any:  # noqa: ANN401 - a table of pyarrow's
+        data = self.archive.checked(entry, file)
+        try:
+            return _tables().read_measurements(data)
+        except SitegenError as error:
+            raise SitegenError(f"{file.name}: {error.what}") from error
 
     @contextlib.contextmanager
     def _reason(self, place: int) -> Iterator[None]:

@@ -20,13 +20,16 @@ from msgspec.structs import replace
 from sitegen import bounds
 from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File, Manifest
-from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
 from sitegen.model import LABEL, RUN_ID, Remark, Run, Sample, check_label, check_run_id
 
 _HIDDEN = ".writing-"
+#: What fills an archive.
+BEGIN = "`sitegen collect` and `sitegen import` bring runs in, `sitegen init` begins a report"
 #: What one file of a run may take as it is archived, and all of its raw output unpacked.
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
+#: Less room than this is none: what is measured in an hour is not to be lost for it.
+_LEAST_ROOM_BYTES = 20_000_000
 #: How many times its own size a raw output may be unpacked, beside what any may have.
 MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 #: As much of an unpacked raw output do pages show.
@@ -82,15 +85,17 @@ class Archive:
     def check_writable(self) -> None:
         """Raise SitegenError when no run could be written: better now than after an hour."""
         place = next(p for p in (self.root.absolute(), *self.root.absolute().parents) if p.exists())
+        fix = "name another folder with --archive"
         try:
             with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=place):
                 pass
         except OSError as error:
-            raise SitegenError(
-                f"cannot be written: {error.strerror}",
-                where=str(self.root),
-                fix="name another folder with --archive",
-            ) from error
+            problem = f"cannot be written: {error.strerror}"
+            raise SitegenError(problem, where=str(self.root), fix=fix) from error
+        if (free := shutil.disk_usage(place).free) < _LEAST_ROOM_BYTES:
+            problem = f"the disk has {free / 1e6:.1f} MB free, too little for a run"
+            fix = f"free some space, or {fix}"
+            raise SitegenError(problem, where=str(self.root), fix=fix)
 
     def write(self, run: Run, raw: Mapping[str, bytes] | None = None) -> Path:
         """Write a whole run and return its folder; a run that is there already is left alone.
@@ -99,15 +104,12 @@ class Archive:
         folder is renamed into place. A process killed at any point leaves either the whole run
         or a hidden folder that no reader looks at.
         """
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
-        for pairs in {row.params for rows in (run.measurements, run.samples) for row in rows}:
-            parameters.check(pairs, tables.SLACK)
-        parts = {"measurements.parquet": tables.measurements_bytes(run)}
-        tables.check(tables.read_measurements(parts["measurements.parquet"]))
+        parts = {"measurements.parquet": parquet.measurements_bytes(run)}
         if run.samples:
-            parts["samples.parquet"] = tables.samples_bytes(run)
-            tables.read_samples(parts["samples.parquet"])
+            parts["samples.parquet"] = parquet.samples_bytes(run)
+        list(_looked_into(parts.items(), whole=True))  # what is written can be read again
         for name, data in sorted((raw or {}).items()):
             if not _PLAIN.fullmatch(name):
                 raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
@@ -117,7 +119,7 @@ class Archive:
             for name, data in sorted(parts.items())
         )
         parts["run.json"] = manifest.dump(run, listed)
-        manifest.parse(parts["run.json"])  # what is written can be read again
+        manifest.parse(parts["run.json"])
         return self.adopt(run, parts)
 
     def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
@@ -175,7 +177,7 @@ class Archive:
         if known:
             return run, 0
         parts = _looked_into([(name, files[name]) for name in sorted(names)], whole=True)
-        return run, dict(parts)["measurements.parquet"].num_rows
+        return run, len(dict(parts)["measurements.parquet"]["value"])
 
     def restore(self, entry: Entry, files: Mapping[str, bytes]) -> bool:
         """Put back what a run that is here has lost; say whether anything was.
@@ -211,9 +213,7 @@ class Archive:
         Raises SitegenError when the archive is not there.
         """
         if not self.root.is_dir():
-            raise SitegenError(
-                "no such archive", where=str(self.root), fix="`sitegen collect` makes one"
-            )
+            raise SitegenError("no such archive", where=str(self.root), fix=BEGIN)
         entries: list[Entry] = []
         for environment in filter(LABEL.fullmatch, sorted(_folders(self.root))):
             about: defaultdict[str, list[str]] = defaultdict(list)
@@ -340,23 +340,22 @@ class Archive:
 
     def read(self, entry: Entry) -> Run:
         """Return the whole run with measurements and samples; raises SitegenError."""
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
         run, files, _ = self.manifest(entry)
         file = next(each for each in files if each.name == "measurements.parquet")
-        rows = tables.check(tables.read_measurements(self.checked(entry, file)))
         return replace(
             run,
-            measurements=tuple(tables.rows(tables.pack(rows))),
+            measurements=parquet.measurements(self.checked(entry, file)),
             samples=self.samples(entry, files),
         )
 
     def samples(self, entry: Entry, files: Sequence[File]) -> tuple[Sample, ...]:
         """Return the samples of a run whose manifest was read already."""
-        from sitegen.archive import tables
+        from sitegen.archive import parquet
 
         file = next((f for f in files if f.name == "samples.parquet"), None)
-        return () if file is None else tables.samples(self.checked(entry, file))
+        return () if file is None else parquet.samples(self.checked(entry, file))
 
     def checked(self, entry: Entry, file: File) -> bytes:
         """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
@@ -400,26 +399,29 @@ class Archive:
 
 def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator[tuple[str, Any]]:
     """Yield the rows in each file of a run, None for raw output; raises SitegenError."""
-    from sitegen.archive import tables
+    from sitegen.archive import parquet
+    from sitegen.archive.columns import MEASUREMENTS, SAMPLES
 
     left = MAX_UNPACKED_BYTES
     for name, data in files:
         rows = None
         try:
             if name == "measurements.parquet":
-                rows = tables.read_measurements(data, careful=whole)
-                if whole:
-                    tables.check(rows)
+                rows = parquet.read(data, MEASUREMENTS)
             elif name == "samples.parquet":
-                rows = tables.read_samples(data, careful=whole)
+                rows = parquet.read(data, SAMPLES)
             elif whole:
-                grown = MAX_RAW_RATIO * len(data) + _SMALL_BYTES
-                left -= bounds.check_gzip(data, min(left, grown))
+                left -= bounds.check_gzip(data, min(left, most_raw(data)))
             else:
                 bounds.beginning(data, SHOWN_BYTES)
         except SitegenError as error:
             raise SitegenError(f"{name}: {error.what}") from error
         yield name, rows
+
+
+def most_raw(data: bytes) -> int:
+    """Return how many bytes a raw output may have unpacked."""
+    return min(MAX_RAW_RATIO * len(data) + _SMALL_BYTES, MAX_UNPACKED_BYTES)
 
 
 def _put_file(final: Path, data: bytes) -> Path:

@@ -1,9 +1,9 @@
-"""Rows as Parquet: the explicit Arrow schemas, and the way from columns to rows and back."""
+"""The rows of many runs as one Arrow table, and the way from its columns to rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -11,29 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sitegen import bounds
-from sitegen.archive import footer, hidden
-from sitegen.archive.manifest import SCHEMA
+from sitegen.archive import columns, footer, hidden
+from sitegen.archive.columns import MAX_BYTES, MEASUREMENTS, Kind
 from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    LEAST,
-    LONGEST_PRINT,
-    LONGEST_UNIT,
-    MOST,
-    MOST_REPETITIONS,
-    Measurement,
-    Params,
-    Run,
-    Sample,
-    Shape,
-    Status,
-    Table,
-    check_label,
-    check_metric,
-    check_statistic,
-    is_plain,
-)
+from sitegen.model import Measurement, Params, Shape, Table
 
 # pyarrow's first pa.array imports pandas (0.35 CPU-s, 50 MB) to see whether the values are a
 # DataFrame's. Ours never are; pyarrow does not ask twice, and later imports find pandas.
@@ -42,38 +24,12 @@ with hidden.modules("pandas"):
 # The default pool holds on to what it frees, 60 MB in a build of 200,000 rows.
 pa.set_memory_pool(pa.system_memory_pool())
 
-_PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
-_VERSION = {b"sitegen.schema": str(SCHEMA).encode()}
-MEASUREMENTS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("environment", pa.string()),
-        ("benchmark", pa.string()),
-        ("workload", pa.string()),
-        ("metric", pa.string()),
-        ("statistic", pa.string()),
-        ("unit", pa.string()),
-        ("value", pa.float64()),
-        ("printed", pa.string()),
-        ("repetition", pa.int32()),
-        ("status", pa.string()),
-        ("params", _PARAMS),
-    ],
-    metadata=_VERSION,
-)
-SAMPLES = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("workload", pa.string()),
-        ("repetition", pa.int32()),
-        ("kind", pa.string()),
-        ("metric", pa.string()),
-        ("x", pa.float64()),
-        ("y", pa.float64()),
-        ("params", _PARAMS),
-    ],
-    metadata=_VERSION,
-)
+_TYPES = {
+    Kind.TEXT: pa.string(),
+    Kind.NUMBER: pa.float64(),
+    Kind.COUNT: pa.int32(),
+    Kind.PARAMS: pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])),
+}
 #: The rows of many runs, for the cache: params packed into one string a row.
 COMPACT = (
     "run_id",
@@ -87,61 +43,21 @@ COMPACT = (
     "status",
     "params",
 )
-_READ = pa.schema([MEASUREMENTS.field(name) for name in COMPACT if name != "run_id"])
-_READ_SAMPLES = pa.schema([SAMPLES.field(name) for name in SAMPLES.names if name != "run_id"])
+_READ = pa.schema(
+    [(name, _TYPES[MEASUREMENTS.columns[name]]) for name in COMPACT if name != "run_id"]
+)
+#: What the dictionaries of columns hold.
+_WORDS = {name: pa.int32() if name == "repetition" else pa.string() for name in COMPACT}
+_EMPTY = pa.schema(
+    [
+        (name, pa.float64() if name == "value" else pa.dictionary(pa.int32(), _WORDS[name]))
+        for name in COMPACT
+    ]
+).empty_table()
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
-#: What a file of rows may take when it is unpacked.
 _SMALL_BYTES = 100_000
-MAX_BYTES = 200_000_000
-SLACK = 2  # texts may be so many times as long as what comes in: redaction made them longer
 _INDEX_BYTES = 8  # of a value, or of a place in a dictionary
-_OPTIONAL = ("value", "printed")
-
-
-def measurements_bytes(run: Run) -> bytes:
-    """Return the run's measurements as one Parquet file; the same rows give the same bytes."""
-    rows = run.measurements
-    by_name = {name: [row[i] for row in rows] for i, name in enumerate(Measurement._fields)}
-    table = pa.table(
-        {
-            "run_id": [run.id] * len(rows),
-            "environment": [run.environment] * len(rows),
-            "benchmark": [run.benchmark] * len(rows),
-            **{
-                name: _lists(row.params for row in rows) if name == "params" else by_name[name]
-                for name in MEASUREMENTS.names[3:]
-            },
-        },
-        schema=MEASUREMENTS,
-    )
-    return _parquet(table)
-
-
-def samples_bytes(run: Run) -> bytes:
-    """Return the run's samples as one Parquet file."""
-    columns = dict(zip(Sample._fields, zip(*run.samples, strict=True), strict=True))
-    table = pa.table(
-        {
-            "run_id": [run.id] * len(run.samples),
-            **{
-                name: _lists(columns[name]) if name == "params" else list(columns[name])
-                for name in SAMPLES.names[1:]
-            },
-        },
-        schema=SAMPLES,
-    )
-    return _parquet(table)
-
-
-def read_measurements(data: bytes, *, careful: bool = False) -> pa.Table:
-    """Return the rows in ``data`` without the columns that the manifest holds too.
-
-    Raises SitegenError when it is no Parquet file of this schema, or a larger one than a run may
-    have. What the rows say is not looked at: see check. What comes from elsewhere is read
-    ``careful``.
-    """
-    return _read(data, _READ, bounds.MOST_ROWS, careful=careful)
 
 
 def check(table: pa.Table) -> pa.Table:
@@ -151,62 +67,24 @@ def check(table: pa.Table) -> pa.Table:
     what such may be; no text is too long or holds a control character.
     """
     for name in table.column_names:
-        if name not in _OPTIONAL and _absent(table.column(name)):
+        if name not in columns.OPTIONAL and _absent(table.column(name)):
             raise SitegenError(f"{name} is absent in a row")
-    _check_values(table.column("value"), "a value")
+        if MEASUREMENTS.columns[name] == Kind.TEXT:
+            columns.check_texts(name, pc.unique(table.column(name)).to_pylist())
+    _check_values(table.column("value"))
     repetitions = pc.min_max(table.column("repetition")).as_py()
-    if not 0 <= (repetitions["min"] or 0) <= (repetitions["max"] or 0) <= MOST_REPETITIONS:
-        raise SitegenError(f"a repetition is not between 0 and {MOST_REPETITIONS:,}")
-    _check_texts(table)
+    columns.check_repetitions(repetitions["min"] or 0, repetitions["max"] or 0)
+    columns.check_params(set(_decoded(pack(table.select(["params"])).column("params"))))
     return table
 
 
-def _check_texts(table: pa.Table) -> None:
-    for name, check_one in _TEXTS.items():
-        if name in table.column_names:
-            for text in pc.unique(table.column(name)).to_pylist():
-                if text is not None:
-                    check_one(text)
-    for pairs in set(_decoded(pack(table.select(["params"])).column("params"))):
-        parameters.check(pairs, SLACK)
-
-
-def _check_values(column: pa.ChunkedArray, name: str) -> None:
+def _check_values(column: pa.ChunkedArray) -> None:
     """Raise SitegenError unless all values that are there are finite, and of a size that is."""
     if not pc.all(pc.is_finite(column), min_count=0).as_py():
-        raise SitegenError(f"{name} is not finite")
+        raise SitegenError("a value is not finite")
     sizes = pc.abs(column)
-    largest = pc.max(sizes).as_py() or 0.0
     least = pc.min(pc.if_else(pc.equal(sizes, 0.0), pa.scalar(1.0), sizes)).as_py()
-    if largest > MOST or (least is not None and least < LEAST):
-        raise SitegenError(f"{name} is not between {LEAST:g} and {MOST:g}")
-
-
-def _bounded(name: str, most: int) -> Callable[[str], object]:
-    def check_one(text: str) -> None:
-        if len(text) > most:
-            raise SitegenError(f"{name} {text[:40]!r} is longer than {most} characters")
-        if not is_plain(text):
-            raise SitegenError(f"{name} {text[:40]!r} holds a control character")
-
-    return check_one
-
-
-def _check_status(text: str) -> None:
-    if text not in set(Status):
-        raise SitegenError(f"unknown status {text[:40]!r}")
-
-
-#: What each column of texts may hold.
-_TEXTS: Mapping[str, Callable[[str], object]] = {
-    "workload": lambda text: check_label(text, "workload"),
-    "metric": check_metric,
-    "statistic": check_statistic,
-    "status": _check_status,
-    "unit": _bounded("unit", SLACK * LONGEST_UNIT),
-    "printed": _bounded("printed", SLACK * LONGEST_PRINT),
-    "kind": _bounded("kind", LONGEST_UNIT),
-}
+    columns.check_sizes(1.0 if least is None else least, pc.max(sizes).as_py() or 0.0)
 
 
 def _absent(column: pa.ChunkedArray) -> bool:
@@ -214,24 +92,6 @@ def _absent(column: pa.ChunkedArray) -> bool:
         return bool(column.null_count)
     pairs = [chunk.flatten() for chunk in column.chunks]
     return any(p.null_count or p.field(0).null_count or p.field(1).null_count for p in pairs)
-
-
-def read_samples(data: bytes, *, careful: bool = False) -> pa.Table:
-    """Return the samples in ``data``; raises SitegenError as read_measurements and check do."""
-    table = _read(data, _READ_SAMPLES, bounds.MOST_SAMPLES, careful=careful)
-    if any(map(_absent, table.columns)):
-        raise SitegenError("a sample is not whole")
-    for name in ("x", "y"):
-        _check_values(table.column(name), "a sample")
-    _check_texts(table)
-    return table
-
-
-def samples(data: bytes) -> tuple[Sample, ...]:
-    """Return the samples in ``data`` one by one; raises SitegenError as read_samples does."""
-    table = pack(read_samples(data))
-    columns = [_column(table, name) for name in Sample._fields]
-    return tuple(map(Sample._make, zip(*columns, strict=True)))
 
 
 def pack(table: pa.Table) -> pa.Table:
@@ -251,12 +111,6 @@ def pack(table: pa.Table) -> pa.Table:
     offsets = pc.subtract(lists.offsets, pa.scalar(start, pa.int32()))
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, pairs), _PAIRS)
     return table.set_column(index, "params", joined.dictionary_encode())
-
-
-def rows(table: pa.Table) -> list[Measurement]:
-    """Return packed rows as Measurements, in order."""
-    columns = [_column(table, name) for name in Measurement._fields]
-    return list(map(Measurement._make, zip(*columns, strict=True)))
 
 
 class Rows:
@@ -281,6 +135,17 @@ class Rows:
             return Table.of(())
         number, start, count = self._places[run_id]
         return self._parts[number].table(start, count)
+
+    def arrow(self) -> pa.Table:
+        """Return all rows as one table, runs one after another; texts are dictionaries.
+
+        The parameters' dictionary is of texts as `pack` makes them.
+        """
+        runs: dict[int, list[tuple[str, int]]] = {}
+        for run_id, (number, start, count) in self._places.items():
+            runs.setdefault(number, []).append((run_id, start + count))
+        parts = [part.arrow(runs.get(number, [])) for number, part in enumerate(self._parts)]
+        return pa.concat_tables(parts).unify_dictionaries() if parts else _EMPTY
 
 
 class _Part:
@@ -309,6 +174,24 @@ class _Part:
             self.by_places[key] = self.shapes.setdefault(rows, Shape(rows))
         return Table(self.by_places[key], self.values.slice(start, count).to_pylist())
 
+    def arrow(self, runs: Sequence[tuple[str, int]]) -> pa.Table:
+        """Return all rows; ``runs`` stand in them, each up to a place."""
+        names, ends = pa.array([name for name, _ in runs], pa.string()), [end for _, end in runs]
+        at = pa.RunEndEncodedArray.from_arrays(
+            pa.array(ends, pa.int32()), pa.array(range(len(ends)), pa.int32())
+        )
+        columns = {"run_id": pa.DictionaryArray.from_arrays(pc.run_end_decode(at), names)}
+        for name, (words, places) in self.columns.items():
+            known = words[:-1]  # the last one stands for none
+            texts = [_packed(one) for one in known] if name == "params" else known
+            buffer = pa.py_buffer(places)
+            indices = pa.Array.from_buffers(pa.int32(), len(places), [None, buffer])
+            indices = pc.if_else(
+                pc.equal(indices, len(known)), pa.scalar(None, pa.int32()), indices
+            )
+            columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array(texts, _WORDS[name]))
+        return pa.table({**columns, "value": self.values}).select(COMPACT)
+
 
 def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
     """Yield each run of a table with the number of its rows, as they stand."""
@@ -328,7 +211,7 @@ def _indices(column: pa.ChunkedArray, name: str) -> tuple[list[Any], memoryview[
     column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     chunk = _chunk(column)
     words = chunk.dictionary.to_pylist()
-    words = [_unpack(text) for text in words] if name == "params" else words
+    words = [unpack(text) for text in words] if name == "params" else words
     # A row without a value has the place after the last.
     places = pc.cast(pc.fill_null(chunk.indices, len(words)), pa.int32())
     first = places.offset
@@ -397,11 +280,12 @@ def read_cache(data: bytes) -> pa.Table:
     return table
 
 
-def export_table(columns: dict[str, list[Any]]) -> pa.Table:
+def export_table(columns: dict[str, list[Any]], version: int) -> pa.Table:
     """Return the public export: text columns but for value (float) and repetition (integer)."""
     types = {"value": pa.float64(), "repetition": pa.int32()}
     return pa.table(
-        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()},
+        metadata={"sitegen.export": str(version)},
     )
 
 
@@ -419,44 +303,22 @@ def csv_bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _lists(column: Iterable[Params]) -> pa.Array:
-    """Return params as a column; few different ones stand in many rows, and each is made once."""
-    places: dict[Params, int] = {}
-    rows = pa.array([places.setdefault(pairs, len(places)) for pairs in column], pa.int32())
-    lists = [[{"key": key, "value": value} for key, value in pairs] for pairs in places]
-    return pa.array(lists, _PARAMS).take(rows)
-
-
-def _column(table: pa.Table, name: str) -> list[Any]:
-    column = table.column(name)
-    if name == "params":
-        return _decoded(column)
-    if pa.types.is_string(column.type):
-        # Shared strings: a build holds each workload's name once, not once a row.
-        column = column.dictionary_encode()
-    if pa.types.is_dictionary(column.type):
-        out: list[Any] = []
-        for chunk in column.chunks:
-            words = chunk.dictionary.to_pylist()
-            if chunk.indices.null_count:
-                out += [None if i is None else words[i] for i in chunk.indices.to_pylist()]
-            else:
-                out += map(words.__getitem__, chunk.indices.to_pylist())
-        return out
-    return column.to_pylist()  # type: ignore[no-any-return]
-
-
 def _decoded(column: pa.ChunkedArray) -> list[Params]:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     out: list[Params] = []
     for chunk in column.chunks:
-        unique = [_unpack(text) for text in chunk.dictionary.to_pylist()]
+        unique = [unpack(text) for text in chunk.dictionary.to_pylist()]
         out += map(unique.__getitem__, chunk.indices.to_pylist())
     return out
 
 
-def _unpack(text: str) -> Params:
+def _packed(params: Params) -> str:
+    return _PAIRS.join(_PAIR.join(pair) for pair in params)
+
+
+def unpack(text: str) -> Params:
+    """Return parameters that `pack` made one text of."""
     if not text:
         return ()
     pairs = (pair.partition(_PAIR) for pair in text.split(_PAIRS))
@@ -477,32 +339,32 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Table:
-    """Return the columns of ``schema``; raises SitegenError for what would be too large.
+def read_measurements(data: bytes) -> pa.Table:
+    """Return the rows in ``data`` without the columns that the manifest holds too.
 
-    That is found out before it is unpacked. ``careful`` looks at the columns of a file that is
-    small in all, too: of what is here already only those that could be large are looked at.
+    Raises SitegenError when it is no Parquet file of this form, or a larger one than a run may
+    have, which is found out before it is unpacked. What the rows say is not looked at: see check.
     """
+    rows = MEASUREMENTS.most_rows
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         about = file.metadata
         if about.num_rows > rows:
             raise SitegenError(f"{about.num_rows:,} rows, more than {rows:,}")
-        if careful:
-            _check_names(file.schema_arrow.names, schema)
         groups = [about.row_group(i) for i in range(about.num_row_groups)]
         if sum(group.num_rows for group in groups) != about.num_rows:
             raise SitegenError("its footer contradicts itself")
         packed = sum(group.total_byte_size for group in groups)
-        if careful or packed * max(about.num_rows, 1) > MAX_BYTES:
-            _check_size(data, about.num_rows)
-        table = file.read(columns=schema.names, use_threads=False)
+        if packed * max(about.num_rows, 1) > MAX_BYTES:
+            check_size(data, about.num_rows)
+        table = file.read(columns=_READ.names, use_threads=False)
         if table.num_rows > rows:
             raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
-        if table.schema.equals(schema):
+        if table.schema.equals(_READ):
             return table
-        _check_names(table.column_names, schema)
-        return table.select(schema.names).cast(schema)
+        if set(table.column_names) != set(_READ.names) or table.num_columns != len(_READ):
+            raise SitegenError("has other columns than measurements have")
+        return table.select(_READ.names).cast(_READ)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -511,20 +373,13 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
         ) from error
 
 
-def _check_names(names: list[str], schema: pa.Schema) -> None:
-    if missing := set(schema.names) - set(names):
-        raise SitegenError(f"has no column {min(missing)}")
-    if twice := {name for name in schema.names if names.count(name) > 1}:
-        raise SitegenError(f"has the column {min(twice)} twice")
-
-
-def _check_size(data: bytes, rows: int) -> None:
+def check_size(data: bytes, rows: int) -> None:
     """Raise SitegenError for a file whose columns would take more than MAX_BYTES.
 
     A text stands once in a dictionary and may be the value of every row: a few kilobytes hold
     gigabytes. Where that could be, texts are looked at while they are still in dictionaries.
     """
-    chunks = footer.chunks(data)
+    chunks = footer.read(data).chunks
     counts: Counter[str] = Counter()
     for chunk in chunks:
         counts[chunk.path] += chunk.values

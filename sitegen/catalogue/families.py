@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -34,17 +34,42 @@ def rank(series: Series) -> int:
     return headlines.index(headline) if headline else len(headlines)
 
 
-def worded_series(benchmark: str, series: Iterable[Series]) -> dict[Series, Headline]:
+def headlined(headlines: Sequence[Headline], series: Iterable[Series]) -> dict[Series, Headline]:
+    """Return which of ``series`` belong to one of these headlines, in their natural order.
+
+    Where none has the parameters that a headline asks for, those stand in its place that have the
+    nearest value of the one number in which they miss it.
+    """
+    ordered = sorted(series, key=natural)
+    found = {
+        one: headline
+        for one in ordered
+        if (headline := next((each for each in headlines if each.matches(one)), None))
+    }
+    for headline in {one: None for one in headlines if one not in found.values()}:
+        misses = {
+            one: miss
+            for one in ordered
+            if one not in found and (miss := headline.miss(one)) is not None
+        }
+        if misses:
+            nearest = min(misses.values(), key=lambda miss: miss.distance)
+            found |= {one: headline for one, miss in misses.items() if miss == nearest}
+    return found
+
+
+def worded_series(
+    headlines: Sequence[Headline], series: Iterable[Series]
+) -> dict[Series, Headline]:
     """Return which of ``series`` get a word in one comparison: `MOST_HEADLINES` at the most.
 
     With each more, fewer differences could be found. Of every headline the series at the two ends
     come first, then what lies between.
     """
     groups: dict[Headline, list[Series]] = {}
-    for one in sorted(series, key=natural):
-        if headline := matching_headline(one):
-            groups.setdefault(headline, []).append(one)
-    order = [one for one in family(benchmark).headlines if one in groups]
+    for one, headline in headlined(headlines, series).items():
+        groups.setdefault(headline, []).append(one)
+    order = [one for one in headlines if one in groups]
     rounds = zip_longest(*(_from_ends(groups[one], one.first) for one in order))
     chosen = [
         (one, headline)
@@ -53,6 +78,30 @@ def worded_series(benchmark: str, series: Iterable[Series]) -> dict[Series, Head
         if one is not None
     ]
     return dict(chosen[:MOST_HEADLINES])
+
+
+def own_headlines(
+    metrics: Sequence[tuple[str, str]], series: Iterable[Series]
+) -> tuple[Headline, ...]:
+    """Return the headlines of a benchmark that the catalogue has none of.
+
+    They are of the first of these ``metrics``, ids with titles, that ``series`` are of; of each the
+    statistic that says most.
+    """
+    statistics: dict[str, set[str]] = {}
+    for one in series:
+        statistics.setdefault(one.metric, set()).add(one.statistic)
+    return tuple(
+        Headline(id_, min(statistics[id_], key=_telling), title=title)
+        for id_, title in metrics
+        if id_ in statistics
+    )[:MOST_HEADLINES]
+
+
+def _telling(statistic: str) -> tuple[int, str]:
+    """Return the place of a statistic among those that may stand for a metric."""
+    first = ("value", "mean", "total", "p50")
+    return first.index(statistic) if statistic in first else len(first), statistic
 
 
 def _from_ends(ordered: list[Series], first: str) -> list[Series]:

@@ -14,6 +14,7 @@ from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.llm import is_latency
 from sitegen.catalogue.metrics import METRICS
 from sitegen.catalogue.tool import Counts, Figure, Limits, Rule
+from sitegen.errors import many
 from sitegen.fingerprint import contradiction
 from sitegen.fingerprint.gpu import CONFIDENTIAL
 from sitegen.model import UNSTEADY, AnyRun, Comparability, Doubt, Provenance, StepConditions
@@ -61,7 +62,7 @@ def over_quota(params: Mapping[str, str], limits: Limits) -> str:
 
 
 def _one_run(cited: bool, runs: int, repetitions: int) -> str:  # noqa: FBT001 - as every summary
-    return "" if cited or runs != 1 else f"One run, {_many(repetitions, 'repetition')}."
+    return "" if cited or runs != 1 else f"One run, {many(repetitions, 'repetition')}."
 
 
 def _one_boot(runs: Sequence[AnyRun]) -> bool:
@@ -85,14 +86,14 @@ def _not_steady(steps: Sequence[StepConditions]) -> str:
 
 
 def _failed(of: Counts) -> str:
-    return f"{of.failed} of {_many(of.total, of.counted)} failed." if of.failed else ""
+    return f"{of.failed} of {many(of.total, of.counted)} failed." if of.failed else ""
 
 
 def _suspect(of: Counts) -> str:
     if not of.suspect or of.provenance == Provenance.CITED:
         return ""
     verb = "is" if of.suspect == 1 else "are"
-    return f"{of.suspect} of {_many(of.total, of.counted)} {verb} suspect."
+    return f"{of.suspect} of {many(of.total, of.counted)} {verb} suspect."
 
 
 def _unit_doubtful(of: Counts) -> bool:
@@ -185,7 +186,7 @@ def _other_setup(differing: Sequence[str], unrecorded: bool) -> str:  # noqa: FB
 
 
 def _apart(days: float, most: int) -> str:
-    return f"Taken {_many(round(days), 'day')} apart." if days > most else ""
+    return f"Taken {many(round(days), 'day')} apart." if days > most else ""
 
 
 def _in_a_row(days: float, most: int) -> str:
@@ -198,10 +199,6 @@ def _moves(what: str, how: str) -> str:
 
 def _share(share: float) -> str:
     return f"{share * 100:g} %"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 RULES: Mapping[str, Rule] = {

@@ -5,11 +5,14 @@ One module a tool says all that is known of it beforehand, in these; nobody else
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sitegen.catalogue.units import DisplayUnit, unit_for
 from sitegen.model import Doubt, Params, Provenance, Series
@@ -26,6 +29,8 @@ class Better(StrEnum):
     NONE = "none"
 
 
+#: A number above 0: two of them have a ratio.
+_NUMBER = re.compile(r"(?=.*[1-9])[0-9]{1,18}(?:\.[0-9]{1,18})?")
 H, L, N = Better.HIGHER, Better.LOWER, Better.NONE
 
 
@@ -108,6 +113,40 @@ class Headline(SeriesPattern, frozen=True):
     loses: str = ""
     whole: bool = False
     first: Literal["smallest", "largest"] = "smallest"
+
+    def miss(self, series: Series) -> Miss | None:
+        """Return the one number in which a series is not as the headline asks.
+
+        None where it is as asked, and where anything but one number is not.
+        """
+        params = dict(series.params)
+        missed = [
+            Miss(key, asked, params.get(key, ""))
+            for key, asked in self.params
+            if not has(params, ((key, asked),))
+        ]
+        if len(missed) != 1 or not all(map(_NUMBER.fullmatch, missed[0][1:])):
+            return None
+        return missed[0] if self.at(missed[0]).matches(series) else None
+
+    def at(self, miss: Miss) -> Headline:
+        """Return the headline as it would ask for what it missed."""
+        params = tuple((k, miss.has if k == miss.key else v) for k, v in self.params)
+        return replace(self, params=params)
+
+
+class Miss(NamedTuple):
+    """A parameter, the value that a headline asks of it, and the value that there is."""
+
+    key: str
+    asked: str
+    has: str
+
+    @property
+    def distance(self) -> tuple[float, float]:
+        """How far the two are apart, by their ratio; of two alike the larger value is nearer."""
+        asked, has = float(self.asked), float(self.has)
+        return round(abs(math.log(has / asked)), 9), -has
 
 
 class Panel(SeriesPattern, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,13 +22,17 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own types
         """Run a command line as click does, with one line for what was typed wrongly."""
+        if os.name != "posix":
+            _stop("runs on Linux and macOS; on Windows, in WSL")
         standalone = extra.pop("standalone_mode", True)
         run: Callable[..., Any] = super().main
         try:
             result = run(*args, standalone_mode=False, **extra)
         except click.UsageError as error:
             about = error.ctx.command_path if error.ctx else "sitegen"
-            _stop(f"{error.format_message()}; see `{about} --help`")
+            # click ends its sentences, and this one goes on.
+            message = re.sub(r"\. \(?Did (.*)\?\)?$", r", did \1", error.format_message())
+            _stop(f"{message.removesuffix('.')}; see `{about} --help`")
         except click.ClickException as error:
             _stop(error.format_message())
         except (click.Abort, KeyboardInterrupt):

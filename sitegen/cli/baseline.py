@@ -7,24 +7,26 @@ import re
 import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sitegen import config
-from sitegen.analysis.selection import environments
+from sitegen.analysis.selection import environments, unseen_tees
 from sitegen.archive import library
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
-from sitegen.model import check_label
+from sitegen.model import AnyRun, check_label
 
 
 def declared(settings: Config, pairs: Sequence[str]) -> list[str]:
     """Declare each ``label=baseline`` in the settings; return the lines that were written."""
-    try:
-        by_label = environments([one.run for one in library.of(settings).runs.values()], settings)
-    except SitegenError:
-        by_label = dict(settings.environments)  # without an archive, what the file declares
-    return [baseline(settings.file, pair, by_label) for pair in pairs]
+    runs: list[AnyRun] = []
+    with suppress(SitegenError):  # without an archive, what the file declares
+        runs = library.heads(settings)[0]
+    by_label = environments(runs, settings)
+    lines = [baseline(settings.file, pair, by_label) for pair in pairs]
+    return [*lines, *(f"note: {hint}" for hint in unseen_tees(runs, settings))]
 
 
 def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> str:
@@ -58,6 +60,8 @@ def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> 
         hidden.replace(file)
     except SitegenError as error:
         raise SitegenError(error.what, where=str(file), fix=error.fix) from error
+    except OSError as error:
+        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
     finally:
         hidden.unlink(missing_ok=True)
     return f"[environments.{_key(label)}] {line}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sitegen.cli import options
-from sitegen.errors import INTERRUPTED, SitegenError
+from sitegen.errors import INTERRUPTED, SitegenError, many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--env", "environment", required=True, help="Label of this platform, e.g. cvm.")
-@click.option("--only", multiple=True, help="Only this benchmark; may be repeated.")
+@options.only
 @click.option(
     "--preset",
     type=options.preset,
@@ -75,7 +75,10 @@ def collect(
     except KeyboardInterrupt:
         _report(outcomes, say)
         written = sum(bool(outcome.run_id) for outcome in outcomes)
-        click.echo(f"\ninterrupted; {written} runs are kept", err=True)
+        click.echo(
+            f"\ninterrupted; {many(written, 'run')} {'is' if written == 1 else 'are'} kept",
+            err=True,
+        )
         sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():
         if outcome.skipped and not outcome.skipped.startswith("missing: "):
@@ -165,13 +168,18 @@ def import_(
     verbose: bool,
     **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
-    """Bring in what other tools wrote, packs of runs, or figures as a tidy CSV.
+    """Bring in what other tools wrote, packs of runs, or figures as a tidy table.
 
     A tool's own output is recognised by its content; --forms lists the tools. Of a folder every
     file is tried, and what was not taken is said. When a file is refused, nothing is written.
+    The file - is standard input, of any of these forms.
+
+    A file may have 64 MB, also unpacked, and a run in a pack 100 MB: what is larger is refused
+    before it is read.
 
     \b
-    A tidy CSV has one measurement a line. Columns that must be there:
+    A tidy table (CSV, or what `export` writes as JSON or Parquet) has one measurement a row.
+    Columns that must be there:
       benchmark, workload, environment, metric, statistic, unit
       value        in the base unit; empty: not measured
     Columns that are read where they are there:
@@ -182,15 +190,19 @@ def import_(
       started_at   UTC, from 2025 to 2025-01-31T12:00:00Z
       run_id       tells the runs of one environment apart; they get new ids
       session      what was set up together, and boot: files that say so count as replicates
+      preset       quick runs are compared with no others; complete: no for what was cut short
       source       id of the publication, with section; origin: who took the figure
+      better       for a metric of your own: higher, lower or none; without it nothing compares it
+      metric_title what pages call such a metric
+      provenance   only `cited` is read, which needs a source: what others collected or imported
+                   is imported here, whatever the file says
 
-    Other columns are left alone, and so is `provenance`, on purpose: what others collected is
-    imported here, whatever the file says.
+    Other columns are left alone.
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from sitegen import redact
     from sitegen.archive import Archive
     from sitegen.cli import terminal
-    from sitegen.intake import tidy
+    from sitegen.intake import piped, tidy
     from sitegen.intake.files import parse_settings, read_all, write
     from sitegen.intake.run import Order
     from sitegen.model import Provenance
@@ -208,16 +220,20 @@ def import_(
         settings=parse_settings(settings),
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    redactor = redact.of_this_machine(workdir=report.cache)
-    arrivals, left = read_all(files, ordered, redactor, together=together, watched=terminal.watched)
-    archive = Archive(report.archive)
-    taken = [*write(arrivals, archive, report.aliases, take_remarks=take_remarks)]
+    redactor, archive = redact.of_this_machine(workdir=report.cache), Archive(report.archive)
+    with piped.as_files(files, sys.stdin.buffer) as paths:
+        arrivals, left = read_all(
+            paths, ordered, redactor, together=together, watched=terminal.watched
+        )
+        taken = [*write(arrivals, archive, report.aliases, take_remarks=take_remarks)]
     click.echo(terminal.arrived(taken, left, verbose=verbose), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)
 
 
 def _progress(quiet: bool) -> Callable[[Progress], None]:
+    from sitegen.collect.execute import duration
+
     live = sys.stderr.isatty()
 
     def show_it(progress: Progress) -> None:
@@ -229,7 +245,8 @@ def _progress(quiet: bool) -> Callable[[Progress], None]:
                 "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
             )
             place = f"[{progress.done + 1:{len(str(progress.total))}}/{progress.total}]"
-            text = f"  {place} {name}, {turn}"
+            left = f", about {duration(progress.left_s)} left" if progress.left_s >= 1 else ""
+            text = f"  {place} {name}, {turn}{left}"
             click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
         elif live and not quiet:
             click.echo("\r\033[K", err=True, nl=False)
@@ -243,7 +260,7 @@ def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
             failed = f", {outcome.failed} failed" if outcome.failed else ""
             folder = outcome.path.absolute()
             here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-            say(f"{outcome.benchmark}: {outcome.measured} measurements{failed}; {here}")
+            say(f"{outcome.benchmark}: {many(outcome.measured, 'measurement')}{failed}; {here}")
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 

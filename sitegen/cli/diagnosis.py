@@ -13,9 +13,10 @@ from msgspec import Struct
 from sitegen import fingerprint, redact
 from sitegen.cli.terminal import encoded
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
+from sitegen.collect.execute import duration
 from sitegen.collect.installed import collectors, collects, detect, load_collector, make_plan
 from sitegen.config import Config
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 from sitegen.model import Fingerprint
 from sitegen.report import machine
 
@@ -117,7 +118,8 @@ def as_text(diagnosis: Diagnosis, label: str, warning: str) -> str:
     for checkup in diagnosis.checkups:
         lines += _lines(checkup)
     times = [checkup.about_s for checkup in diagnosis.checkups if checkup.about_s is not None]
-    ready = f"{len(times)} of {len(diagnosis.checkups)} benchmarks, about {_duration(sum(times))}"
+    every = many(len(diagnosis.checkups), "benchmark")
+    ready = f"{len(times)} of {every}, about {duration(sum(times))}"
     needs = max((checkup.needs_bytes for checkup in diagnosis.checkups), default=0.0)
     disk = f"{_size(needs)} of disk at once, {_size(diagnosis.free_bytes)} free"
     lines += ["", f"`sitegen collect --env {label or 'LABEL'}`: {ready}; {disk}"]
@@ -129,17 +131,10 @@ def _lines(one: Checkup) -> Iterator[str]:
         yield f"  {one.benchmark}: {one.problem}" + (f"; {one.install}" if one.install else "")
         return
     size = f", {_size(one.needs_bytes)}" if one.needs_bytes else ""
-    steps = f"{one.steps} steps, about {_duration(one.about_s)}{size}"
+    steps = f"{many(one.steps, 'step')}, about {duration(one.about_s)}{size}"
     yield f"  {one.benchmark}: {one.tool} {one.version}, {steps}"
     if one.left_out:
         yield f"    left out: {one.left_out}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:  # noqa: PLR2004 - seconds read well up to there
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004
 
 
 def _size(count: float) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +26,19 @@ PATH = click.Path(path_type=Path)
 preset = click.Choice(["quick", "standard", "thorough"])
 site = click.option("--output", type=PATH, help="Folder of the site.")
 times = click.IntRange(1, 1000)
+
+
+def _names(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:  # noqa: ANN401 - click's own
+    return tuple(name.strip() for each in given for name in each.split(",") if name.strip())
+
+
+only = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAMES",
+    callback=_names,
+    help="Only these benchmarks, e.g. 7z,ab; may be repeated.",
+)
 
 
 def form(name: str, *forms: str, **more: Any) -> Callable[..., Any]:  # noqa: ANN401 - click's own
@@ -63,3 +80,16 @@ def say_damaged(damaged: Iterable[Damaged]) -> None:
     """Name the runs that were set aside, on standard error."""
     for run in damaged:
         click.echo(f"set aside: {run.path}: {run.reason}", err=True)
+
+
+def write(file: Path, data: bytes) -> None:
+    """Write a file that the user named: whole, or not at all."""
+    hidden = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        hidden.write_bytes(data)
+        hidden.replace(file)
+    except OSError as error:
+        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
+    finally:
+        with suppress(OSError):
+            hidden.unlink(missing_ok=True)

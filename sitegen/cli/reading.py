@@ -14,10 +14,12 @@ from sitegen.errors import No, SitegenError, Unjudged
 
 @click.command("list")
 @click.option("--env", "environment", help="Only this environment.")
-@click.option("--only", help="Only this benchmark.")
+@options.only
 @options.as_json
 @options.places
-def list_(load: options.Load, environment: str | None, only: str | None, as_json: bool) -> None:
+def list_(
+    load: options.Load, environment: str | None, only: tuple[str, ...], as_json: bool
+) -> None:
     """List the runs of the archive."""
     from sitegen.cli import terminal
 
@@ -46,7 +48,7 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
     exported = export.export(load(), form)
     options.say_damaged(exported.damaged)
     if file:
-        file.write_bytes(exported.data)
+        options.write(file, exported.data)
     else:
         sys.stdout.buffer.write(exported.data)
 
@@ -72,6 +74,9 @@ def compare(
 ) -> None:
     """Compare SIDE with BASELINE: environments, or runs by the end of their ids.
 
+    An environment may be taken at two times: `compare cvm@2026-09 cvm@2026-11`; a period is a year,
+    a month or a day, or from one to another, of which one may be left out: cvm@2026-09-15..2026-10.
+
     With --axis they are two values of a parameter, as in `compare http https --axis scheme`.
 
     With --fail-above the exit code is 1 when something is surely worse than the limit: the bounds
@@ -90,6 +95,8 @@ def compare(
     click.echo(answer.text, nl=False)
     if limit is None:
         options.say_damaged(answer.damaged)
+        for line in answer.missing:
+            click.echo(f"not compared: {line}", err=True)
     for line in answer.unjudged:
         click.echo(f"not judged: {line}", err=True)
     if answer.above:

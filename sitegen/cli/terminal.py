@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,14 @@ from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.archive import Archive, library, quarantine
+from sitegen.archive.store import BEGIN
 from sitegen.catalogue.metrics import metric
 from sitegen.collect import Bundle, Host, Missing, Reader, installed
 from sitegen.collect.settings import helps
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sitegen.analysis.claims import Checked
@@ -83,7 +86,7 @@ def arrived(taken: Sequence[Taken], left: Sequence[Left], *, verbose: bool = Fal
         for text in _remarks(one):
             said.setdefault(text, []).append(one.arrival.run.id)
     for text, runs in said.items():
-        lines.append(f"  {text}" if len(taken) == 1 else f"of {_many(len(runs), 'run')}: {text}")
+        lines.append(f"  {text}" if len(taken) == 1 else f"of {many(len(runs), 'run')}: {text}")
     if verbose:
         lines += [f"not taken: {one.path}: {one.reason}" for one in left]
     else:
@@ -91,9 +94,9 @@ def arrived(taken: Sequence[Taken], left: Sequence[Left], *, verbose: bool = Fal
     if left or len(taken) > 1:
         new = Counter(one.arrival.run.benchmark for one in taken if not one.there)
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(new.items()))
-        counts = [f"{_many(new.total(), 'run')} taken" + (f" ({kinds})" if len(new) > 1 else "")]
+        counts = [f"{many(new.total(), 'run')} taken" + (f" ({kinds})" if len(new) > 1 else "")]
         counts += [f"{there} there already"] if (there := len(taken) - new.total()) else []
-        counts += [f"{_many(len(left), 'file')} not taken"] if left else []
+        counts += [f"{many(len(left), 'file')} not taken"] if left else []
         lines.append("; ".join(counts))
     return "".join(f"{_plain_line(line)}\n" for line in lines)
 
@@ -103,7 +106,9 @@ def watched(paths: Sequence[Path]) -> Iterator[Path]:
     shown = sys.stderr.isatty()
     for number, path in enumerate(paths, start=1):
         if shown:
-            click.echo(f"\r{number} of {len(paths)} files", nl=number == len(paths), err=True)
+            click.echo(
+                f"\r{number} of {many(len(paths), 'file')}", nl=number == len(paths), err=True
+            )
         yield path
 
 
@@ -118,7 +123,7 @@ def _taken_line(one: Taken) -> str:
         )
     rows = arrival.rows if isinstance(arrival, Packed) else len(run.measurements)
     form = "pack" if isinstance(arrival, Packed) else arrival.reader
-    line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
+    line = f"{there or run.id}  {run.environment}  {many(rows, 'measurement')}  {form}"
     return f"{line}  (was there)" if there else line
 
 
@@ -145,10 +150,6 @@ def _by_reason(left: Sequence[Left]) -> Iterator[str]:
         names = [str(one.path) for one in each[:_NAMED]] + ["..."] * (len(each) > _NAMED)
         number = f"{len(each)} files, such as " if len(each) > 1 else ""
         yield f"not taken: {number}{', '.join(names)}: {each[0].reason}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _computed(check: Checked) -> str:
@@ -194,7 +195,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     counts = Counter(check.verdict for check in checked)
     total = ", ".join(f"{counts[word]} {word}" for word in analysis.Verdict if counts[word])
     lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
-    lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
+    lines.append(f"{many(len(checked), 'claim')}: {total}" if checked else "no claims")
     return "\n".join(lines) + "\n", failed
 
 
@@ -213,9 +214,19 @@ def _collector(name: str) -> dict[str, Any]:
     return {**row, "tool": msgspec.to_builtins(tool)}
 
 
-def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
-    """Return the runs of the archive, oldest first; damaged ones are named with the reason."""
+def runs(
+    config: Config, environment: str | None, benchmarks: Collection[str], *, as_json: bool
+) -> str:
+    """Return the runs of the archive, oldest first; damaged ones are named with the reason.
+
+    Raises SitegenError for an environment or a benchmark that nobody knows.
+    """
     heads, damaged = library.heads(config)
+    labels = {run.environment for run in heads} | {one.path.partition("/")[0] for one in damaged}
+    if environment and environment not in labels | {*config.environments, *config.aliases}:
+        fix = f"there are {', '.join(sorted(labels)) or 'none'}"
+        raise SitegenError(f"no environment {environment!r}", where=str(config.archive), fix=fix)
+    installed.check_benchmarks(benchmarks, {run.benchmark for run in heads})
     rows: list[dict[str, Any]] = []
     for one in damaged:
         folder, _, run_id = one.path.partition("/")
@@ -224,20 +235,24 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
             rows.append({"id": run_id, "environment": label, "damaged": one.reason})
     chosen = environment and config.aliases.get(environment, environment)
     for run in heads:
-        if chosen in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
+        if chosen in (None, "", run.environment) and (
+            not benchmarks or run.benchmark in benchmarks
+        ):
             row = {key: getattr(run, key) for key in _LISTED}
             row["started_at"] = None if run.undated else run.started_at
             rows.append(row | ({"withdrawn": run.withdrawn} if run.withdrawn else {}))
     rows.sort(key=lambda row: row["id"])
     if as_json:
         return encoded(rows)
+    if not rows:
+        return f"no run{'' if labels else f' in {config.archive}; {BEGIN}'}\n"
     table = []
     for row in rows:
         provenance, preset = row.get("provenance", "damaged"), row.get("preset")
-        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else ""
-        shown = preset or row.get("damaged", "")
-        table.append((row["id"], row["environment"], provenance, shown, gone))
-    return _columns(("run", "environment", "provenance", "preset", ""), table)
+        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else row.get("damaged", "")
+        table.append((row["id"], row["environment"], provenance, preset or "", gone))
+    header = ("run", "environment", "provenance", "preset", "")
+    return _columns(header, table, under=(4,), dropped=(3, 2))
 
 
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
@@ -266,7 +281,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         status = "" if m.status == "ok" else m.status
         table.append((*series, _shown(run, m), " ".join(params), f"{m.repetition}", status))
     header = ("workload", "metric", "statistic", "value", "params", "rep", "")
-    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
+    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table, under=(4,))}"
 
 
 def _shown(run: AnyRun, row: Measurement) -> str:
@@ -290,8 +305,56 @@ def encoded(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(map(_plain_line, aligned([header, *rows]))) + "\n"
+def _columns(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    under: Sequence[int] = (),
+    dropped: Sequence[int] = (),
+) -> str:
+    lines = fitted([header, *rows], under=under, dropped=dropped)
+    return "\n".join(map(_plain_line, lines)) + "\n"
+
+
+def fitted(
+    rows: Sequence[Sequence[str]],
+    right: Container[int] = (),
+    *,
+    over: Sequence[int] = (),
+    under: Sequence[int] = (),
+    dropped: Sequence[int] = (),
+) -> list[str]:
+    """Return the rows of a table as lines that fit the terminal; what is no terminal gets all.
+
+    As far as is needed columns go ``under`` the rest of their row, or ``over`` it, or are dropped.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    lines = aligned(rows, right)
+    if not width or max(map(len, lines)) <= width:
+        return lines
+    below: list[int] = []
+    above: list[int] = []
+    gone: list[int] = []
+    for moved, place in (
+        *((below, one) for one in under),
+        *((above, one) for one in over),
+        *((gone, one) for one in dropped),
+    ):
+        moved.append(place)
+        kept = [one for one in range(len(rows[0])) if one not in (*below, *above, *gone)]
+        lines = aligned(
+            [[row[one] for one in kept] for row in rows],
+            {new for new, one in enumerate(kept) if one in right},
+        )
+        if max(map(len, lines)) + 2 * bool(above) <= width:
+            break
+    head, *body = lines
+    found = ["  " * bool(above) + head]
+    for line, row in zip(body, rows[1:], strict=True):
+        found += [text for one in above for text in textwrap.wrap(row[one], width)]
+        found.append("  " * bool(above) + line)
+        for one in below:
+            found += textwrap.wrap(row[one], width, initial_indent="    ", subsequent_indent="    ")
+    return found
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sitegen.cli import options
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 
 if TYPE_CHECKING:
     from sitegen.config import Config
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("runs", nargs=-1)
 @click.option("--env", "environment", default="", help="Only this environment.")
-@click.option("--only", default="", help="Only this benchmark.")
+@options.only
 @click.option("--output", "file", type=options.PATH, help="The file; standard output without it.")
 @options.places
 def pack(
-    load: options.Load, runs: tuple[str, ...], environment: str, only: str, file: Path | None
+    load: options.Load,
+    runs: tuple[str, ...],
+    environment: str,
+    only: tuple[str, ...],
+    file: Path | None,
 ) -> None:
     """Write RUNS, or all runs, as one file that `sitegen import` takes elsewhere."""
     from sitegen.archive import Archive
@@ -37,7 +41,7 @@ def pack(
         packs.pack(store, entries, sys.stdout.buffer)
         return
     count = packs.write(store, entries, file)
-    click.echo(f"{count} run{'' if count == 1 else 's'} in {file}")
+    click.echo(f"{many(count, 'run')} in {file}")
 
 
 @click.command()
@@ -58,6 +62,15 @@ def withdraw(load: options.Load, run: str, reason: str) -> None:
     _remark(load(), run, "withdrawn", reason)
 
 
+@click.command()
+@click.argument("run")
+@click.option("--reason", required=True, help="Why, in a sentence that its page shows.")
+@options.places
+def restore(load: options.Load, run: str, reason: str) -> None:
+    """Let a RUN that was withdrawn count again; its page says both, with their reasons."""
+    _remark(load(), run, "restored", reason)
+
+
 def _remark(report: Config, run: str, kind: str, text: str) -> None:
     from sitegen import redact
     from sitegen.archive import Archive
@@ -72,10 +85,12 @@ def _remark(report: Config, run: str, kind: str, text: str) -> None:
 
 @click.command()
 @click.argument("runs", nargs=-1)
-@click.option("--only", default="", help="Only this benchmark.")
+@options.only
 @click.option("--dry-run", is_flag=True, help="Say what would change and write nothing.")
 @options.places
-def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool) -> None:
+def reparse(
+    load: options.Load, runs: tuple[str, ...], only: tuple[str, ...], dry_run: bool
+) -> None:
     """Read the raw output of RUNS, or of all runs, again with the parsers of today.
 
     What reads differently becomes a new run that supersedes the old one; the old one stays.
@@ -88,10 +103,10 @@ def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool)
     changed = 0
     for outcome in upkeep.reparse(store, entries, dry_run=dry_run):
         changed += outcome.new is not None
-        text = f"{outcome.changed} series differ; now {outcome.new.id}" if outcome.new else ""
+        text = f"series that differ: {outcome.changed}; now {outcome.new.id}" if outcome.new else ""
         click.echo(f"{outcome.old}: {text or outcome.reason}")
     verb = "would change" if dry_run else "changed"
-    click.echo(f"{changed} of {len(entries)} runs {verb}")
+    click.echo(f"{changed} of {many(len(entries), 'run')} {verb}")
 
 
 @click.command()
@@ -115,8 +130,8 @@ def fsck(load: options.Load) -> None:
     findings = list(target.fsck())
     for finding in findings:
         click.echo(f"{finding.path}: {finding.problem}; {finding.fix}")
-    click.echo(f"{len(target.scan())} runs, {len(findings)} findings")
+    click.echo(f"{many(len(target.scan()), 'run')}, {many(len(findings), 'finding')}")
     sys.exit(1 if findings else 0)
 
 
-COMMANDS = (fsck, pack, note, withdraw, reparse, baseline)
+COMMANDS = (fsck, pack, note, withdraw, restore, reparse, baseline)

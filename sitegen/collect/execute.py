@@ -47,6 +47,23 @@ class Progress(Struct, frozen=True):
     total: int
     repetition: int
     failed: str = ""
+    left_s: float = 0.0  # about
+
+
+def time_left(about_s: float, elapsed_s: float, done: float) -> float:
+    """Return about how many seconds are left when this share of the steps is done.
+
+    At the beginning the plan is believed, and more and more what the steps have taken.
+    """
+    return (1 - done) * (about_s * (1 - done) + elapsed_s)
+
+
+def duration(seconds: float) -> str:
+    """Return "40 s", "12 min", "1.5 h"."""
+    if seconds < 90:  # noqa: PLR2004 - seconds read well up to there
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004
 
 
 @contextlib.contextmanager
@@ -100,8 +117,11 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     for repetition in range(request.repetitions):
         turns += [(repetition, step) for step in order.sample(plan.steps, len(plan.steps))]
 
+    about_s = plan.about_s * request.repetitions
+
     def report(done: int, step: str, repetition: int, failed: str = "") -> None:
-        progress(Progress(collector.BENCHMARK, step, done, len(turns), repetition, failed))
+        left_s = time_left(about_s, time.monotonic() - clock, done / len(turns))
+        progress(Progress(collector.BENCHMARK, step, done, len(turns), repetition, failed, left_s))
 
     done = 0
     try:
@@ -132,12 +152,16 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         session=session,
         boot=fingerprint.boot_hash(host.root),
         seed=seed,
-        tool=tool,
+        tool=record.read.tool or tool,
         definitions=plan.definitions,
         parameters=(
             *plan.parameters,
             *(p for p in record.read.output_settings() if p.name not in planned),
             model.Parameter("preset", request.preset, model.Comparability.MUST_MATCH),
+            *(
+                model.Parameter(f"{model.SET}{collector.BENCHMARK}.{name}", value)
+                for name, value in sorted(request.settings.items())
+            ),
             model.Parameter("repetitions", str(whole), model.Comparability.IGNORED),
         ),
         fingerprint=machine,
@@ -180,6 +204,7 @@ class _Record:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
                 rows, samples, problem = usable(reading)
+                self.read.tool = reading.tool or self.read.tool
                 for parameter in reading.parameters:
                     self.read.tells(parameter, step.workload)
         except Refused:

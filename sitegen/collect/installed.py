@@ -33,6 +33,15 @@ def collectors() -> dict[str, EntryPoint]:
     return {point.name: point for point in points}
 
 
+def check_benchmarks(names: Iterable[str], here: Iterable[str] = ()) -> None:
+    """Raise SitegenError for a benchmark that no collector is of, nor a run that is ``here``."""
+    known = {*collectors(), *here}
+    for name in names:
+        if name not in known:
+            fix = f"known are {', '.join(sorted(known))}"
+            raise SitegenError(f"no benchmark {name!r}", fix=fix)
+
+
 def load_collector(point: EntryPoint) -> Collector:
     """Import one collector; raises SitegenError when that fails or it is not one."""
 

@@ -124,7 +124,8 @@ class Reading(Struct, frozen=True):
 
     ``parameters`` are settings that the output tells (the version of a server, the digest of a
     program): of a collected run, where all steps agree they are the run's, else each workload's
-    own. ``natives`` keeps the tool's own names beside ours: ("llm.tpot mean", "mean_tpot_ms").
+    own. ``tool`` is what measured, where the output itself says it, of a collected run too.
+    ``natives`` keeps the tool's own names beside ours: ("llm.tpot mean", "mean_tpot_ms").
     ``facts`` is what the output says of the machine. ``started_at`` is empty where nothing in
     the output dates it. ``notes`` are remarks, one sentence each. ``doubts`` become caveats: the
     kind, a sentence that says what was seen, and the workload that it is about (empty: all).

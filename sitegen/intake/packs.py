@@ -14,7 +14,7 @@ import io
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import IO, NamedTuple, cast
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
+from sitegen.collect.installed import check_benchmarks
 from sitegen.errors import SitegenError
 from sitegen.intake import placed
 from sitegen.model import RUN_ID, Run
@@ -66,25 +67,34 @@ def chosen(
     archive: Archive,
     runs: Sequence[str],
     environment: str,
-    benchmark: str,
+    benchmarks: Collection[str] = (),
     aliases: Mapping[str, str] | None = None,
 ) -> list[Entry]:
-    """Return the runs that are named, or all; of these the ones of ``environment``, ``benchmark``.
+    """Return the runs that are named, or all; of these the ones of ``environment``, ``benchmarks``.
 
     ``aliases`` are the labels of today by those of old. Raises SitegenError when a run is not
-    there, or none is left.
+    there, or none is left, and for names that nobody knows.
     """
-    named = {archive.find(run).run_id for run in runs}
+    named, every = {archive.find(run).run_id for run in runs}, archive.scan()
+    labels = {entry.environment for entry in every}
+    if environment and environment not in labels | set((aliases or {}).values()):
+        fix = f"there are {', '.join(sorted(labels)) or 'none'}"
+        raise SitegenError(f"no environment {environment!r}", where=str(archive.root), fix=fix)
+    check_benchmarks(benchmarks, map(_benchmark, every))
     entries = [
         entry
-        for entry in archive.scan()
+        for entry in every
         if (not runs or entry.run_id in named)
         and environment in ("", entry.environment, (aliases or {}).get(entry.environment))
-        and benchmark in ("", entry.run_id.partition("-")[2].rpartition("-")[0])
+        and (not benchmarks or _benchmark(entry) in benchmarks)
     ]
     if not entries:
         raise SitegenError("no such run", where=str(archive.root), fix="`sitegen list` shows them")
     return entries
+
+
+def _benchmark(entry: Entry) -> str:
+    return entry.run_id.partition("-")[2].rpartition("-")[0]
 
 
 def write(archive: Archive, entries: Sequence[Entry], file: Path) -> int:

@@ -7,7 +7,7 @@ import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +17,10 @@ from msgspec import Struct, field
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Plan, Request
-from sitegen.collect.execute import Collected, Progress, execute, scratch, sweep
+from sitegen.collect.execute import Collected, Progress, duration, execute, scratch, sweep
 from sitegen.collect.host import timestamp
 from sitegen.collect.installed import (
+    check_benchmarks,
     check_settings,
     collectors,
     collects,
@@ -28,7 +29,7 @@ from sitegen.collect.installed import (
     make_plan,
 )
 from sitegen.config import Environment
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 from sitegen.model import Status, ToolIdentity, check_label, check_time
 
 
@@ -108,7 +109,8 @@ class Round(Struct, frozen=True):
                 try:
                     outcome = self.measure(collector, session)
                 except SitegenError as error:
-                    outcome = Outcome(benchmark, skipped=str(error))
+                    reason = str(error).removeprefix(f"{benchmark}: ")  # it stands before it
+                    outcome = Outcome(benchmark, skipped=reason)
                 if outcome.skipped:
                     self.say(f"{benchmark}: skipped: {outcome.skipped}")
                 yield outcome
@@ -169,8 +171,8 @@ class Round(Struct, frozen=True):
                 if parameter.name == LEFT_OUT:
                     self.say(f"{benchmark}: left out: {parameter.value}")
             self.say(
-                f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"
-                f" {request.repetitions}, about {_minutes(plan.about_s * request.repetitions)}"
+                f"{benchmark}: {tool.name} {tool.version}, {many(len(plan.steps), 'step')} x"
+                f" {request.repetitions}, about {duration(plan.about_s * request.repetitions)}"
             )
             collected = self.carried_out(planned, session, failures)
         rows = collected.run.measurements
@@ -234,7 +236,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
 def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
     """Return the collectors that were asked for, and a skip for each that is broken."""
     available = collectors()
-    _check(order, available)
+    _check(order)
     chosen: dict[str, Collector] = {}
     broken: list[Outcome] = []
     for benchmark, point in available.items():
@@ -254,11 +256,8 @@ def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
     return chosen, broken
 
 
-def _check(order: Order, available: Collection[str]) -> None:
-    for name in (*order.only, *order.settings):
-        if name not in available:
-            fix = f"installed: {', '.join(sorted(available))}"
-            raise SitegenError(f"no collector {name!r}", fix=fix)
+def _check(order: Order) -> None:
+    check_benchmarks((*order.only, *order.settings))
     for name, settings in order.settings.items():
         if order.only and name not in order.only:
             message = f"{name} is not among the benchmarks that --only names"
@@ -286,7 +285,3 @@ def _word(word: str, folder: str) -> str:
         return shlex.quote(word)
     parts = [re.sub(r'(["$`\\])', r"\\\1", part) for part in word.split(folder)]
     return f'"{"$WORK".join(parts)}"'
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 from pathlib import Path
 
@@ -236,12 +236,19 @@ def remark(
 ) -> tuple[str, Path]:
     """Say something of a run, redacted; return the run's whole id and the file.
 
-    Raises SitegenError when there is no such run, when it was withdrawn in these words already,
-    or for words that no page can show.
+    Raises SitegenError when there is no such run, when that was said in these words already and is
+    so, when what is to be restored was not withdrawn, or for words that no page can show.
     """
     entry = archive.find(run)
     words = redactor.text(" ".join(text.split()))
-    if (kind, words) in {(one.kind, one.text) for one in archive.manifest(entry)[0].remarks}:
+    about = archive.manifest(entry)[0]
+    if kind == RemarkKind.RESTORED and not about.withdrawn:
+        raise SitegenError("is not withdrawn", where=entry.run_id)
+    said = {(one.kind, one.text) for one in about.remarks if one.kind == RemarkKind.NOTE}
+    if (kind, words) in {*said, (RemarkKind.WITHDRAWN, about.withdrawn)}:
         raise SitegenError("was said already, in these words", where=entry.run_id)
-    new = Remark(kind, timestamp(datetime.now(UTC)), words)
+    # The last of them holds: it is later than all that was said before, whatever this clock says.
+    now = datetime.now(UTC)
+    before = (datetime.fromisoformat(one.at) + timedelta(seconds=1) for one in about.remarks)
+    new = Remark(kind, timestamp(max([now, *before])), words)
     return entry.run_id, archive.remark_on(entry, new)

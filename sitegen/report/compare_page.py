@@ -19,7 +19,7 @@ from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
 from sitegen.analysis.series import Cell, cells_of, mark_across
-from sitegen.catalogue.families import family, matching_headline, natural, worded_series
+from sitegen.catalogue.families import family, headlined, natural, worded_series
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
@@ -149,10 +149,8 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
     """Return every environment of ``benchmark`` as a side, and the series."""
     catalogue = Catalogue(analysis, benchmark)
     by_series = figures.shown(analysis, benchmark)
-    ordered = sorted(
-        by_series,
-        key=lambda s: (matching_headline(s) is None, s.metric, s.statistic, natural(s)),
-    )
+    leading = headlined(analysis.headlines(benchmark), by_series)
+    ordered = sorted(by_series, key=lambda s: (s not in leading, s.metric, s.statistic, natural(s)))
     for series in ordered:
         catalogue.add(series, by_series[series].values())
     for cell in analysis.of(benchmark):
@@ -215,7 +213,7 @@ def scripts(
     common = words.background(benchmark, catalogue.series)
     title = family(benchmark).title
     told, texts = _told(catalogue, labelled)
-    leading = worded_series(benchmark, catalogue.series).keys()
+    leading = worded_series(analysis.headlines(benchmark), catalogue.series).keys()
     models = sorted({"", *(dict(series.params).get("model", "") for series in catalogue.series)})
     shared = {
         "benchmark": benchmark,
@@ -468,5 +466,4 @@ def _may_differ(metric: str, besides: Iterable[Mapping[str, float]]) -> bool:
 
 def _nearest(series: Sequence[Series], side: Iterable[int], base: Iterable[int]) -> str:
     parts = ([series[place] for place in sorted(places)] for places in (side, base))
-    names = differences.nearest(*parts)
-    return ", ".join(name.replace("_", " ") for name in names)
+    return ", ".join(one.title for one in differences.nearest(*parts))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
 from sitegen.analysis.stats import slowdown
-from sitegen.catalogue.families import MOST_HEADLINES, family, natural, rank
+from sitegen.catalogue.families import MOST_HEADLINES, family, natural
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import percent
 from sitegen.charts.spec import FactorAxis, FactorMark, FactorPoint, Hue
@@ -188,7 +188,7 @@ def _short(comparison: Comparison, skip: frozenset[str]) -> str:
 def _order(comparison: Comparison) -> tuple[object, ...]:
     """Return the place of a row: the headlines in their order, then the others by metric."""
     series, leads = comparison.series, comparison.headline is not None
-    return not leads, rank(series) if leads else 0, series.metric, natural(series)
+    return not leads, comparison.place if leads else 0, series.metric, natural(series)
 
 
 class _Around(NamedTuple):

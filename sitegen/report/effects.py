@@ -161,7 +161,22 @@ def standing(comparison: Comparison) -> str:
 
 def named(comparison: Comparison) -> list[str]:
     """Return what is to be read beside a word, which only headlines have."""
-    return comparison.named if comparison.estimate and comparison.headline else []
+    said = comparison.named if comparison.estimate and comparison.headline else []
+    return [*filter(None, [instead(comparison)]), *said]
+
+
+def instead(comparison: Comparison) -> str:
+    """Return in place of what a series has its headline, or nothing where it is what it asks for.
+
+    "at concurrency 100; the headline asks for 1000, which vm lacks"
+    """
+    miss = comparison.misses
+    if miss is None:
+        return ""
+    lacking = words.enumerate_words(comparison.lacking)
+    why = f"which {lacking} lack{'s' if len(comparison.lacking) == 1 else ''}"
+    why = why if lacking else "where they are not comparable"
+    return f"{words.at(miss)}; the headline asks for {words.value(miss.key, miss.asked)}, {why}"
 
 
 def replicates(stands_on: Replication) -> str:

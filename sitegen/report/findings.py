@@ -177,9 +177,7 @@ def row_of(table: CostTable) -> CostRow | None:
 
 def _rank(answer: Answer) -> tuple[object, ...]:
     one = answer.comparison
-    headlines = family(one.series.benchmark).headlines
-    place = headlines.index(one.headline) if one.headline in headlines else len(headlines)
-    return answer.standing, place, -one.stands_on.least, -(one.factor or 0.0)
+    return answer.standing, one.place, -one.stands_on.least, -(one.factor or 0.0)
 
 
 def of_benchmark(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> Finding:
@@ -303,11 +301,10 @@ def _many(comparison: Comparison) -> str:
 
 def _object(row: CostRow) -> str:
     """Return what is slowed down, as a sentence says it."""
-    headline = row.comparison.headline
-    if headline and headline.loses:
-        return headline.loses
+    headline, miss = row.comparison.headline, row.comparison.misses
     named = headline.title if headline else row.comparison.metric.title
-    return words.lower_first(named)
+    said = headline.loses if headline and headline.loses else words.lower_first(named)
+    return f"{said} ({words.at(miss)})" if miss else said
 
 
 def _amount(comparison: Comparison) -> str:

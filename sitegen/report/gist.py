@@ -5,15 +5,19 @@ Its own page and every list of runs say the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family
+from sitegen.catalogue.families import headlined
 from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.model import AnyRun, Shape, Status, Table
+from sitegen.model import AnyRun, Series, Shape, Status, Table
+from sitegen.report import words
 
 
 class Outline(NamedTuple):
@@ -40,11 +44,16 @@ def outline(analysis: Analysis, benchmark: str, shape: Shape) -> Outline:
     key = (Outline, benchmark, shape)
     if key not in analysis.plans:
         places, rows = shape.places(benchmark), shape.rows
+        headlines = analysis.headlines(benchmark)
+        found = headlined(headlines, places)
         statuses = [row.status for row in rows]
         analysis.plans[key] = Outline(
             tuple(
-                (one, tuple(sorted(p for s, at in places.items() if one.matches(s) for p in at)))
-                for one in family(benchmark).headlines
+                (
+                    _told(one, found),
+                    tuple(sorted(p for s in found if found[s] == one for p in places[s])),
+                )
+                for one in headlines
             ),
             1 + max((row.repetition for row in rows), default=0),
             len({row.workload for row in rows}),
@@ -54,6 +63,13 @@ def outline(analysis: Analysis, benchmark: str, shape: Shape) -> Outline:
         )
     made: Outline = analysis.plans[key]
     return made
+
+
+def _told(headline: Headline, found: Mapping[Series, Headline]) -> Headline:
+    """Return a headline whose title says where what stands in its place is measured."""
+    misses = (headline.miss(series) for series, one in found.items() if one == headline)
+    miss = next(misses, None)
+    return replace(headline, title=f"{headline.title} ({words.at(miss)})") if miss else headline
 
 
 def value(analysis: Analysis, of: Outline, table: Table) -> Value | None:

@@ -92,7 +92,7 @@ def history_of(
 ) -> History:
     """Return the headline series of a benchmark over time; ``gone`` are superseded ``runs``."""
     chosen = worded_series(
-        benchmark,
+        analysis.headlines(benchmark),
         {
             c.series
             for c in analysis.of(benchmark)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
 from sitegen.analysis.claims import Checked
 from sitegen.analysis.compare import Analysis, Comparison
+from sitegen.catalogue.families import FAMILIES
 from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
+from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Params
 from sitegen.report import claims, effects, words
@@ -32,6 +34,8 @@ _HEADER_KEYS = frozenset({"title", "authors", "edition", "address", "beside"})
 _TAG = re.compile(r"<[^>]*>")
 #: From the front page, a benchmark's and a report's, to the site's own.
 _FRONT_ROOT, _BENCHMARK_ROOT, _REPORT_ROOT = "", "../", "../../"
+#: The note on the front page.
+FRONT = "index"
 Functions = Mapping[str, Callable[..., object]]
 
 
@@ -123,6 +127,39 @@ class Quoted(Struct, frozen=True):
     def __str__(self) -> str:
         """Return the printed figure as a link to the claim."""
         return f"[{self.printed}]({self.address})"
+
+
+def unused(config: Config, benchmarks: Iterable[str], sources: Container[str]) -> list[str]:
+    """Return which notes no page shows: those on nothing that is known, cited or has runs here.
+
+    One on a known benchmark may wait for its first run.
+    """
+    found = []
+    for folder, known, about in (
+        (
+            config.notes,
+            {FRONT, *FAMILIES, *benchmarks},
+            "benchmark that is known or has a run here",
+        ),
+        (config.notes / "reports", sources, "publication that is cited or has claims here"),
+    ):
+        found += [
+            f"{config.notes.name}/{path.relative_to(config.notes).as_posix()} is on no page:"
+            f" {path.stem} is no {about}"
+            for path in (sorted(folder.glob("*.md")) if folder.is_dir() else ())
+            if path.stem not in known and path.stem.lower() != "readme"
+        ]
+    return found
+
+
+def unpublished(checked: Iterable[Checked], sources: Container[str]) -> list[str]:
+    """Return of which publications there are claims, and neither a cited figure nor a note."""
+    ids = sorted({one.claim.source for one in checked if one.claim.source not in sources})
+    return [
+        f"claims of {name} have no page of their publication: it has no cited run here, and there"
+        f" is no note on it (notes/reports/{name}.md)"
+        for name in ids
+    ]
 
 
 def cut(text: str, rendered: str, where: str) -> Note:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import NamedTuple
 
 from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
-from sitegen.catalogue.families import family, matching_headline, natural, rank
+from sitegen.catalogue.families import family, headlined, natural
 from sitegen.charts.spec import Chart, FactorAxis
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
@@ -140,10 +140,19 @@ def _headline(
     if not runs:
         return "Nothing has been measured yet."
     environments = {label for _, label in analysis.cells}
+    many = f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}"
+    if any(words.platform(analysis.config, label).is_tee for label in environments):
+        return f"{many}, and no TEE among them has a baseline yet."
+    answer = findings.best(table for name in order for table in tables[name])
     return (
-        f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
-        " TEE among them has a baseline yet."
+        f"{answer.sentence} None of them is a TEE."
+        if answer
+        else f"{many}, {_no_tee(environments)}."
     )
+
+
+def _no_tee(environments: Sized) -> str:
+    return "none of them a TEE" if len(environments) > 1 else "which is no TEE"
 
 
 def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> OverviewGroup:
@@ -151,7 +160,12 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
     absent = ""
     if not tables:
         count = len({cell.environment for cell in analysis.of(benchmark)})
-        why = "no TEE among them beside its own baseline"
+        tees = [
+            cell
+            for cell in analysis.of(benchmark)
+            if words.platform(analysis.config, cell.environment).is_tee
+        ]
+        why = "no TEE among them beside its own baseline" if tees else _no_tee(range(count))
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
@@ -238,8 +252,13 @@ def _by_baseline(tables: Sequence[CostTable]) -> tuple[CostGroup, ...]:
 def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headline]:
     """Yield the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
-    leading = [cell for cell in cells if matching_headline(cell.series)] or cells
-    leading.sort(key=lambda one: (rank(one.series), one.series.metric, natural(one.series)))
+    headlines = analysis.headlines(benchmark)
+    found = headlined(headlines, (cell.series for cell in cells))
+    places = {series: headlines.index(headline) for series, headline in found.items()}
+    leading = [cell for cell in cells if cell.series in found] or cells
+    leading.sort(
+        key=lambda one: (places.get(one.series, 0), one.series.metric, natural(one.series))
+    )
     leading = leading[:_MAX_HEADLINES]
     alike = Counter((words.title(one.series), one.series.metric) for one in leading)
     for cell in leading:

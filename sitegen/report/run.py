@@ -36,6 +36,11 @@ from sitegen.report.siblings import Siblings, Use
 _DIGITS = 16
 _MAX_STEPS, _MAX_FILES, _MAX_PARAMETERS = 120, 100, 100
 _MOST_NAMED = 6
+_SAID: Mapping[RemarkKind, str] = {
+    RemarkKind.NOTE: "Note of",
+    RemarkKind.WITHDRAWN: "Withdrawn on",
+    RemarkKind.RESTORED: "Restored on",
+}
 #: What was replaced: one, and several where that is more than an s.
 _REPLACED: Mapping[str, tuple[str, ...]] = {
     "address": ("network address", "network addresses"),
@@ -218,7 +223,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         day="undated" if run.undated else run.started_at[:10],
         withdrawn=run.withdrawn,
         notes=tuple(
-            (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
+            (f"{_SAID[one.kind]} {words.day(one.at)}", one.text)
+            for one in run.remarks
+            # What it was withdrawn for stands above all else.
+            if not (one.kind == RemarkKind.WITHDRAWN and one.text == run.withdrawn)
         ),
     )  # fmt: skip
 
@@ -245,7 +253,10 @@ def _doubts(found: Sequence[Caveat], run: Run, plan: Plan) -> tuple[Doubt, ...]:
             or (hit and row.workload in hit)
             or (one.rule.counts and (row.failed if one.rule.id == "failed" else row.suspect))
         ]
-        doubts.append(Doubt(one.rule, one.sentence, _named(rows)))
+        sentence = one.sentence
+        if one.rule.id == "suspect" and one.rule.counts:
+            sentence = f"{sentence} {family(run.benchmark).suspect or one.rule.definition}"
+        doubts.append(Doubt(one.rule, sentence, _named(rows)))
     return tuple(doubts)
 
 
@@ -353,19 +364,11 @@ def _headline(analysis: Analysis, table: Table, outline: Outline, title: str) ->
 
 def _made(run: Run) -> str:
     """Return the command that makes such a run, as far as the run says it."""
-    if run.provenance == Provenance.COLLECTED:
-        preset = f" --preset {run.preset}" if run.preset else ""
-        often = next((p.value for p in run.parameters if p.name == "repetitions"), "")
-        return words.joined(
-            f"sitegen collect --env {run.environment} --only {run.benchmark}{preset}",
-            f"--repeat {often}" if often.isdecimal() else "",
-            by=" ",
-        )
     if run.provenance == Provenance.IMPORTED:
         tool = next((step.name for step in run.steps if step.workload == "import"), "")
         as_tool = f" --tool {run_steps.quoted(tool)}" if tool else ""
         return f"sitegen import FILE --env {run.environment}{as_tool}"
-    return ""
+    return run_steps.collecting(run, run.environment)
 
 
 def _facts(run: Run, role: str, outline: Outline) -> tuple[tuple[str, str, str], ...]:

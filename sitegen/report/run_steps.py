@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from sitegen.model import StepRecord
+from sitegen.model import SET, AnyRun, Provenance, StepRecord
+from sitegen.report import words
 from sitegen.report.matrix import Plan, StepKey
 
 #: A row shows no more commands than these: what has more of them is told with all steps.
@@ -40,6 +41,25 @@ class StepOutput(NamedTuple):
     exit_code: int
     about: str
     excerpt: str
+
+
+def collecting(run: AnyRun, label: str) -> str:
+    """Return the command that collects a run as this one was, under a label; else nothing."""
+    if run.provenance != Provenance.COLLECTED:
+        return ""
+    often = next((p.value for p in run.parameters if p.name == "repetitions"), "")
+    given = [
+        f"--set {quoted(f'{p.name.removeprefix(SET)}={p.value}')}"
+        for p in run.parameters
+        if p.name.startswith(f"{SET}{run.benchmark}.")
+    ]
+    return words.joined(
+        f"sitegen collect --env {label} --only {run.benchmark}",
+        f"--preset {run.preset}" if run.preset else "",
+        *given,
+        f"--repeat {often}" if often.isdecimal() else "",
+        by=" ",
+    )
 
 
 def of_rows(plan: Plan, steps: Sequence[StepRecord]) -> list[tuple[int, ...]]:

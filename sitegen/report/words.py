@@ -13,7 +13,7 @@ from sitegen.analysis.stats import Interval, Summary
 from sitegen.catalogue.families import family, matching_headline
 from sitegen.catalogue.metrics import Metric
 from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
-from sitegen.catalogue.tool import Kind
+from sitegen.catalogue.tool import Kind, Miss
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
 from sitegen.config import ROLE_WORDS, TEE_WORDS, Config
@@ -41,6 +41,16 @@ def param(key: str, value: str) -> str:
     elif value.isdecimal() and parameter.words != "{}":
         value = f"{int(value):,}"
     return parameter.words.format(value)
+
+
+def value(key: str, text: str) -> str:
+    """Return the value of a parameter without its name: "4 KiB", "8"."""
+    return _binary(text) if kind(key) == Kind.SIZE else text
+
+
+def at(miss: Miss) -> str:
+    """Return where a series stands that is not quite what its headline asks for."""
+    return f"at {miss.key.replace('_', ' ')} {value(miss.key, miss.has)}"
 
 
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:

@@ -26,7 +26,7 @@ from sitegen.archive.quarantine import SetAside, Unmade
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 from sitegen.site import elsewhere, feeds, keys, standing
 from sitegen.site import theme as themes
 from sitegen.site.folder import Mark, Output, State, check_folder, is_tidy, workplace
@@ -70,9 +70,9 @@ class Result(Struct, frozen=True):
     def summary(self) -> str:
         """Return one line for the terminal."""
         return (
-            f"{self.runs} runs, {self.pages} pages ({self.rendered} rendered), {self.written} files"
-            f" written, {self.bytes / 1e6:.1f} MB, {self.cpu_s:.1f} CPU-s\n"
-            f"open {self.output / 'index.html'}"
+            f"{many(self.runs, 'run')}, {many(self.pages, 'page')} ({self.rendered} rendered),"
+            f" {many(self.written, 'file')} written, {self.bytes / 1e6:.1f} MB,"
+            f" {self.cpu_s:.1f} CPU-s\nopen {self.output / 'index.html'}"
         )
 
 
@@ -250,6 +250,11 @@ class _Build:
                 " `sitegen claims` says why"
             )
         self.publications = self._publications()
+        if self.prose and not self.damaged and config.notes.is_dir():
+            from sitegen.report import notes
+
+            self.left_out += notes.unused(config, {r.benchmark for r in runs}, self.publications)
+            self.left_out += notes.unpublished(self.checked, self.publications)
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
         pictures = bool(config.base_url and card.drawn_by())
         if config.base_url and not pictures:
@@ -401,7 +406,7 @@ class _Build:
                 self.benchmarks[name] = cached
                 return
         pages = [f"{name}/index.html"]
-        commands, samples = self._of_newest(name)
+        commands, samples, again = self._of_newest(name)
         content = benchmark.page(self.analysis, name, tables, samples)
         day, site = share.newest_day(runs), self.renderer.site
         comparisons = share.comparisons(site, content, day)
@@ -421,6 +426,7 @@ class _Build:
             rest_address=f"rest.js?v={keys.short(folded)[:8]}",
             history=past,
             commands=commands,
+            again=again,
             note=note,
             method=self._method(name),
             publications=self.publications,
@@ -556,13 +562,17 @@ class _Build:
 
     def _of_newest(
         self, benchmark: str
-    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]]]:
-        """Return the commands of the newest own run, and each environment's newest samples."""
+    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]], str]:
+        """Return the commands of the newest own run, each environment's newest samples, and more.
+
+        Last comes the command that collects such a run elsewhere.
+        """
         from sitegen.report import benchmark as pages
+        from sitegen.report.run_steps import collecting
 
         commands: tuple[Command, ...] = ()
         samples: dict[str, tuple[Sample, ...]] = {}
-        newest = ""
+        newest = again = ""
         for (name, label), selection in self.analysis.selections.items():
             if name != benchmark or not selection.runs:
                 continue
@@ -581,9 +591,10 @@ class _Build:
             whole, files, _ = self.run_files.manifest(held.entry)
             if whole.started_at > newest:
                 newest, commands = whole.started_at, pages.commands_of(whole)
+                again = collecting(whole, "NAME")
             if held.samples:
                 samples[label] = self.run_files.samples(held, files)
-        return commands, samples
+        return commands, samples, again
 
     def _newest_whole(self, runs: Sequence[AnyRun]) -> Run | None:
         """Return the newest of ``runs`` that has steps, those that saw the machine first."""
@@ -598,7 +609,7 @@ class _Build:
     def _introduction(self) -> str:
         from sitegen.report import notes
 
-        path = self.config.notes / "index.md"
+        path = self.config.notes / f"{notes.FRONT}.md"
         if not self.prose or not path.is_file():
             return ""
         return self._prose(path, notes.of_front(self.analysis, self.checked))

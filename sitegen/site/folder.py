@@ -8,6 +8,7 @@ a build was killed or failed, says so. That file is written last.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -145,6 +146,11 @@ def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
     beside it is removed. Raises SitegenError when something else has its place.
     """
     place = _place_beside(site)
+    with _said_of(site, place):
+        yield from _workplace(site, place, say)
+
+
+def _workplace(site: Path, place: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
     while True:
         if site.is_dir():
             with _alone(site, say) as same:
@@ -174,6 +180,24 @@ def _place_beside(site: Path) -> Path:
 def is_tidy(site: Path) -> bool:
     """Say whether nothing stands beside a site of a build that is at work, or was killed."""
     return not os.path.lexists(_place_beside(site))
+
+
+@contextlib.contextmanager
+def _said_of(site: Path, place: Path) -> Iterator[None]:
+    """Say of the site, which the user named, what its folder or the one beside it cannot take."""
+    try:
+        yield
+    except OSError as error:
+        name = Path(error.filename or site)
+        inner = any(map(name.is_relative_to, (place, site / WAITING)))
+        if not (inner or name.is_relative_to(site)):
+            raise
+        full = error.errno == errno.ENOSPC
+        raise SitegenError(
+            f"cannot be written: {error.strerror}",
+            where=str(site if inner else name),
+            fix="free some space" if full else "name another folder with --output",
+        ) from error
 
 
 @contextlib.contextmanager

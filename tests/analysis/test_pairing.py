@@ -94,6 +94,49 @@ def test_what_is_not_there_is_named(runs: list[Run], baseline: str, side: str, s
     assert said in str(raised.value)
 
 
+def later(run: Run) -> Run:
+    """Return a run as it is a year on, a tenth slower."""
+    rows = tuple(row._replace(value=(row.value or 0.0) / 1.1) for row in run.measurements)
+    date = run.started_at.replace("2026-11", "2027-11")
+    return replace(
+        run, id=run_id(date, run.benchmark, run.id.encode()), started_at=date, measurements=rows,
+        session=f"{run.session}-later", boot=f"{run.boot}-later",
+    )  # fmt: skip
+
+
+def test_an_environment_is_compared_with_itself_over_time(runs: list[Run]) -> None:
+    whole = [*runs, *map(later, runs)]
+    for baseline, side in (
+        ("cvm@2026", "cvm@2027"),
+        ("cvm@2026-11", "cvm@2027-11-01..2027-12"),
+        ("cvm@..2027-06", "cvm@2026-12.."),
+    ):
+        found = paired(whole, baseline, side)
+        [one] = [c for c in found.comparisons if c.headline]
+        assert one.factor == pytest.approx(1.1)
+        assert one.verdict == "slower"  # a year apart, and no doubt: that is what was asked
+        assert (found.baseline, found.side) == (baseline, side)
+        assert told.text(found, told.rows(found, HEADLINES)).split()[1:3] == [baseline, side]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "side", "said"),
+    [
+        ("cvm@2025", "cvm", "cvm@2025 has no run; cvm has runs from 2026-11-01 to 2026-11-03"),
+        ("cvm@2026", "cvm", "cvm@2026 and cvm share 3 runs; part the periods"),
+        ("cvm@autumn", "cvm", "'autumn' is no period; write it as cvm@2026-09"),
+        ("cvm@..", "cvm", "'..' is no period"),
+        ("nowhere@2026", "cvm", "no environment and no run 'nowhere@2026'"),
+    ],
+)
+def test_a_period_without_runs_is_named(
+    runs: list[Run], baseline: str, side: str, said: str
+) -> None:
+    with pytest.raises(SitegenError) as raised:
+        paired(runs, baseline, side)
+    assert said in str(raised.value)
+
+
 def test_sides_without_a_common_series_are_refused(runs: list[Run]) -> None:
     other = replace(runs[3], measurements=(runs[3].measurements[0]._replace(workload="w"),))
     with pytest.raises(SitegenError, match="have no series in common"):

@@ -4,11 +4,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen import config
 from sitegen.cli import baseline
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
+from sitegen.model import Fact, Fingerprint, TeeVerdict
+from tests import site_checks as check
 
 KNOWN = {
     "cvm": Environment("cvm", "cpu-tee", "tdx"),
@@ -131,3 +134,16 @@ def test_line_ends_links_and_rights_stay_as_they_are(file: Path, tmp_path: Path)
     assert real.stat().st_mode & 0o777 == 0o600
     assert b'baselines = { metal = "metal" }  # old\r\n' in real.read_bytes()
     assert real.read_bytes().count(b"\n") == real.read_bytes().count(b"\r\n")
+
+
+def test_what_is_called_a_tee_and_shows_none_is_said_with_what_to_write(tmp_path: Path) -> None:
+    plain = Fingerprint((Fact("virtualisation", "kvm", "cpuid"),), TeeVerdict("none"))
+    runs = [
+        replace(check.storage_run(place, label), fingerprint=plain)
+        for place, label in enumerate(("cvm", "vm"))
+    ]
+    settings = check.report(tmp_path, *runs, toml="")
+    written, note = baseline.declared(settings, ["cvm=vm"])
+    assert written == '[environments.cvm] baselines = { vm = "vm" }'
+    assert 'write `role = "cpu-tee"` under [environments.cvm] in sitegen.toml' in note
+    assert "baselines" in settings.file.read_text()

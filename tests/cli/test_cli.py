@@ -83,7 +83,7 @@ def test_every_command_line_in_the_documentation_is_one_that_exists(page: Path) 
     text = page.read_text("utf-8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
              for line in block.splitlines() if line.startswith("sitegen ")]  # fmt: skip
-    assert lines or page.name == "settings.md"
+    assert lines or page.name in ("settings.md", "python.md")
     for line in lines:
         words = shlex.split(line.rstrip("\\"), comments=True)[1:]
         options = {o for p in main.commands[words[0]].params for o in p.opts}
@@ -119,7 +119,7 @@ def test_a_command_imports_no_library_that_it_does_not_need(
         *((f"{words} --archive none", "no such archive")
           for words in ("list", "show x", "export", "fsck", "build")),
         ("show zzzzzzzz", "no run 'zzzzzzzz'"),
-        ("export --output no/such/x.csv", "no/such/x.csv: No such file"),
+        ("export --output no/such/x.csv", "no/such/x.csv: cannot be written: No such file"),
         ("collect --env ../x", "not a usable environment name"),
         *((line, "--help`") for line in (
             "collect", "collect --env x --preset slow", "collect --env x --repeat 0",
@@ -139,7 +139,7 @@ def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(
     ("words", "said"),
     [
         ("--set size=8g", "write it as fio.size=8g"),
-        ("--only bogus", "no collector 'bogus'"),
+        ("--only bogus", "no benchmark 'bogus'"),
         ("--preset thorough", "--quick and --preset thorough exclude each other"),
     ],
 )
@@ -165,7 +165,7 @@ def test_importing_twice_changes_nothing(filled: Path) -> None:
     before = sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*"))
     result = run("import", "figures.csv", "--date", "2025-03-01")
     assert result.exit_code == 0
-    assert result.stdout.rstrip().endswith("1 measurements  tidy CSV  (was there)")
+    assert result.stdout.rstrip().endswith("1 measurement  tidy table  (was there)")
     assert sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*")) == before
 
 
@@ -181,10 +181,85 @@ def test_runs_are_listed_as_text_and_as_json(filled: Path) -> None:
     row: dict[str, object] = {"id": known, "environment": "host", "benchmark": "fio"}
     row |= {"provenance": "imported", "started_at": "2025-03-01", "preset": "", "complete": True}
     assert json.loads(run("list", "--format", "json").stdout) == [row]
-    assert json.loads(run("list", "--format", "json", "--env", "other").stdout) == []
     assert json.loads(run("list", "--format", "json", "--only", "ab").stdout) == []
     (filled / "archive").rename(filled / "elsewhere")
     assert run("list", "--archive", "elsewhere").stdout == text
+
+
+def test_benchmarks_are_named_in_one_list_or_one_by_one(filled: Path) -> None:
+    known = only_run(filled)
+    for words in (["--only", "7z,fio"], ["--only", "7z", "--only", "fio"], ["--only", " fio , ab"]):
+        [row] = json.loads(run("list", "--format", "json", *words).stdout)
+        assert row["id"] == known
+        assert run("pack", *words, "--output", "all.pack").stdout == "1 run in all.pack\n"
+        assert run("reparse", *words).stdout.endswith("0 of 1 run changed\n")
+    for command in ("list", "pack --output x.pack", "reparse", "collect --env x"):
+        line = refused(*command.split(), "--only", "7z,iperf")
+        assert line.startswith("sitegen: no benchmark 'iperf'; known are 7z, ab, fio, ")
+    assert not (filled / "x.pack").exists()
+
+
+def test_an_environment_that_is_not_there_is_named_with_those_that_are(filled: Path) -> None:
+    for command in ("list", "list --format json", "pack --output x.pack"):
+        line = refused(*command.split(), "--env", "nope")
+        assert line == "sitegen: archive: no environment 'nope'; there are host"
+    (filled / "sitegen.toml").write_text("[environments.later]\nrole = 'vm'\n")
+    assert run("list", "--env", "later").stdout == "no run\n"
+
+
+def test_an_archive_without_a_run_says_what_brings_one_in(folder: Path) -> None:
+    said = "`sitegen collect` and `sitegen import` bring runs in, `sitegen init` begins a report"
+    assert refused("list") == f"sitegen: archive: no such archive; {said}"
+    (folder / "archive").mkdir()
+    assert run("list").stdout == f"no run in archive; {said}\n"
+    assert run("list", "--format", "json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bild"], "No such command 'bild', did you mean 'build'; see `main --help`"),
+        (["qqq"], "No such command 'qqq'; see `main --help`"),
+        (["list", "--evn", "x"], "No such option '--evn', did you mean '--env'; see `main list"),
+    ],
+)
+def test_what_is_misspelt_is_said_with_what_is_like_it(words: list[str], said: str) -> None:
+    assert refused(*words).startswith(f"sitegen: {said}")
+
+
+def test_words_are_completed_in_a_shell() -> None:
+    for typed, expected in (
+        ("sitegen coll", ["plain,collect", "plain,collectors"]),
+        ("sitegen collect --preset q", ["plain,quick"]),
+    ):
+        asked = {"_SITEGEN_COMPLETE": "bash_complete", "COMP_WORDS": typed}
+        asked["COMP_CWORD"] = str(len(typed.split()) - 1)
+        program = "import sys; sys.argv[0] = 'sitegen'; from sitegen.cli import main; main()"
+        argv = [sys.executable, "-c", program]
+        environment = {**os.environ, **asked}
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
+        assert done.stdout.splitlines() == expected
+
+
+def test_where_it_cannot_run_it_says_so_and_imports_nothing_that_is_not_there() -> None:
+    program = (
+        "import os, sys\n"
+        "sys.modules |= dict.fromkeys(('fcntl', 'resource', 'pwd', 'grp'))\n"
+        "from sitegen.cli import main\n"
+        "os.name = 'nt'\n"
+        "main(['doctor'])"
+    )
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "sitegen: runs on Linux and macOS; on Windows, in WSL\n"
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(filled: Path) -> None:
+    (filled / "taken").mkdir()
+    assert "taken: cannot be written: Is a directory" in refused("export", "--output", "taken")
+    assert list((filled / "taken").iterdir()) == []
+    assert not list(filled.glob(".taken*"))
 
 
 def test_a_damaged_run_is_listed_with_the_reason_and_stops_nothing(filled: Path) -> None:
@@ -219,7 +294,7 @@ def test_the_export_goes_to_standard_output_or_to_a_file(filled: Path) -> None:
 
 def test_fsck_says_no_with_exit_code_1(filled: Path) -> None:
     whole = run("fsck")
-    assert (whole.exit_code, whole.stdout) == (0, "1 runs, 0 findings\n")
+    assert (whole.exit_code, whole.stdout) == (0, "1 run, 0 findings\n")
     (filled / "archive" / "host" / ".writing-x").mkdir()
     found = run("fsck")
     assert found.exit_code == 1
@@ -328,7 +403,7 @@ def test_ctrl_c_says_how_many_runs_are_kept(folder: Path, install: Callable[...,
         "--only", "zzz-last", "--set", "zzz-last.program=sleep 0.5; kill -INT $PPID; sleep 600",
     )  # fmt: skip
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == "interrupted; 1 runs are kept"
+    assert result.stderr.splitlines()[-1] == "interrupted; 1 run is kept"
     assert len(Archive(folder / "archive").scan()) == 1
 
 

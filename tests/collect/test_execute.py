@@ -12,7 +12,7 @@ import pytest
 from collectors import ab, fio, sevenzip
 from collectors.ab import target
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request
-from sitegen.collect.execute import Collected, execute
+from sitegen.collect.execute import Collected, execute, time_left
 from sitegen.collect.installed import make_plan
 from sitegen.collect.recorder import series_key
 from sitegen.model import Fingerprint, Status, ToolIdentity
@@ -71,6 +71,16 @@ def _check_reparse(collector: ModuleType, collected: Collected, plan: Plan) -> N
         again = collector.parse(steps[record.name], raw).measurements
         found = {m for m in collected.run.measurements if m.value is not None}
         assert set(again) <= found
+
+
+@pytest.mark.parametrize(
+    ("about_s", "elapsed_s", "done", "left_s"),
+    [(60, 0, 0.0, 60), (60, 30, 0.5, 30), (60, 60, 0.5, 45), (60, 90, 0.9, 9.6), (0, 50, 1.0, 0)],
+)
+def test_what_is_left_is_as_planned_and_then_as_it_went(
+    about_s: float, elapsed_s: float, done: float, left_s: float
+) -> None:
+    assert time_left(about_s, elapsed_s, done) == pytest.approx(left_s)
 
 
 def test_fio_measures_a_file_and_leaves_nothing_but_it(tmp_path: Path) -> None:

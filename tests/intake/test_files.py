@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from sitegen import bounds
 from sitegen.analysis import caveats, selection
 from sitegen.archive import Archive
+from sitegen.cli import main
+from sitegen.collect.installed import forms
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.intake import files, upkeep
+from sitegen.intake import files, packs, upkeep
 from sitegen.intake.run import Arrival, Order
 from sitegen.model import Provenance
 from sitegen.redact import Redactor
@@ -172,6 +176,49 @@ def test_a_file_that_is_too_large_or_no_file_is_refused_before_it_is_read(
     for path in (endless, tmp_path / "pipe"):
         with pytest.raises(SitegenError, match="is a device or a pipe"):
             arrive(path)
+
+
+def _gzipped(head: bytes, size: int) -> bytes:
+    return gzip.compress(head.ljust(size, b"\0"), 1)
+
+
+def _announced(size: int) -> bytes:
+    member = tarfile.TarInfo("host/20260301t000000z-fio-n67fnawh/run.json")
+    member.size = size
+    return member.tobuf()
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "said"),
+    [
+        (b'{"fio version": "fio-3.33", "jobs": [', 5 << 30, "is larger than 64 MB"),
+        (b"This is ApacheBench, Version 2.3\n", 5 << 30, "is larger than 64 MB"),
+        (b"benchmark,workload,environment,metric,statistic,unit,value\n", 5 << 30, "than 64 MB"),
+        (_gzipped(b"sh log\n", 200_000_000), 0, "holds more than 64 MB unpacked"),
+        (_announced(3 << 30), 4 << 30, "is larger than 100,000,000 bytes"),
+        (_gzipped(_announced(150_000_000), 150_000_000), 0, "is larger than 100,000,000 bytes"),
+    ],
+    ids=["json", "text", "csv", "gzip", "pack", "gzipped pack"],
+)
+def test_what_is_too_large_is_refused_at_once_whatever_it_is(
+    tmp_path: Path, start: bytes, size: int, said: str
+) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(start)
+    os.truncate(path, max(size, len(start)))  # without taking the room on the disk
+    forms()
+    begun = time.process_time()
+    with pytest.raises(SitegenError, match=said):
+        files.read(path, Order(), Redactor())
+    assert time.process_time() - begun < 1
+
+
+def test_the_limits_of_import_are_said_where_they_are_looked_for() -> None:
+    root = Path(__file__).parents[2]
+    of_file, of_run = (size // 1_000_000 for size in (bounds.MOST_FILE_BYTES, packs.MAX_RUN_BYTES))
+    told = " ".join((main.commands["import"].help or "").split())
+    assert f"A file may have {of_file} MB, also unpacked, and a run in a pack {of_run} MB" in told
+    assert f"may have {of_file} MB" in " ".join((root / "README.md").read_text("utf-8").split())
 
 
 def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(

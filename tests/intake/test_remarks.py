@@ -73,6 +73,26 @@ def test_a_withdrawn_run_keeps_its_page_with_the_reason_and_enters_no_comparison
     assert check.dead_links(tmp_path / "site") == []
 
 
+def test_a_withdrawal_can_be_lifted_and_made_again(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, *check.three_a_side())
+    archive, gone = Archive(tmp_path / "archive"), check.storage_run(2, "cvm", factor=1.2)
+
+    def say(kind: RemarkKind, text: str) -> str:
+        upkeep.remark(archive, gone.id, kind, text, Redactor())
+        build(settled)
+        return (tmp_path / f"site/runs/{gone.id}/index.html").read_text()
+
+    with pytest.raises(SitegenError, match="is not withdrawn"):
+        say(RemarkKind.RESTORED, "It was not shared.")
+    assert "This run was withdrawn" in say(RemarkKind.WITHDRAWN, "The disk was shared.")
+    page = say(RemarkKind.RESTORED, "It was not shared.")
+    assert "This run was withdrawn" not in page
+    assert page.index("The disk was shared.") < page.index("It was not shared.")
+    assert gone.id in (tmp_path / "site/compare/runs-fio.js").read_text()
+    assert "This run was withdrawn: The disk" in say(RemarkKind.WITHDRAWN, "The disk was shared.")
+    assert not list(archive.fsck())
+
+
 def test_a_renamed_environment_has_its_runs_and_its_old_address(tmp_path: Path) -> None:
     runs = [check.storage_run(0, "host"), check.storage_run(1, "cvm")]
     toml = check.TOML.replace("[environments.cvm]", '[environments.tdx]\naliases = ["cvm"]')

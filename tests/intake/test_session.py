@@ -235,7 +235,7 @@ def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
     order = replace(ORDER, only=("broken", "buggy", "shell"), repeat=1)
     outcomes = {outcome.benchmark: outcome for outcome in rounds(order)}
     assert "cannot be imported: TypeError: no" in outcomes["broken"].skipped
-    assert "buggy: plan failed: TypeError" in outcomes["buggy"].skipped
+    assert "plan failed: TypeError" in outcomes["buggy"].skipped
     assert outcomes["shell"].run_id
     skipped = [line.partition(":")[0] for line in rounds.said if "skipped" in line]
     assert skipped == ["broken", "buggy"]
@@ -244,8 +244,8 @@ def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ({"only": ("nothing",)}, "no collector 'nothing'"),
-        ({"settings": {"nothing": {"a": "1"}}}, "no collector 'nothing'"),
+        ({"only": ("nothing",)}, "no benchmark 'nothing'"),
+        ({"settings": {"nothing": {"a": "1"}}}, "no benchmark 'nothing'"),
         ({"preset": "slow"}, "no preset 'slow'"),
         ({"environment": "../x"}, "not a usable environment name"),
         ({"settings": {"shell": {"sise": "1"}}}, "there is no setting 'sise'"),

@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "containers/Dockerfile").read_text("utf-8")
 COMPOSE = (ROOT / "containers/compose.yaml").read_text("utf-8")
 DOCS = (ROOT / "docs/containers.md").read_text("utf-8")
+BASE = set(
+    re.findall(r"^[a-z]\S+==\S+", (ROOT / "requirements/base.txt").read_text(), re.MULTILINE)
+)
 ENVIRONMENT = {"SITEGEN_ENV": "cvm", "SITEGEN_OPTIONS": "--quick --only 7z"}
 
 
@@ -95,9 +98,11 @@ def test_the_image_is_as_debian_and_python_as_the_pins() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert "bookworm" in DOCKERFILE  # Python 3.11
     assert project["requires-python"] == ">=3.11"
-    for name in ("runtime", "collect"):
+    builds = (ROOT / "requirements/runtime.txt").read_text("utf-8")
+    assert re.search(r"^hatchling==", builds, re.MULTILINE)
+    for name in ("base", "collect"):
         pins = (ROOT / f"requirements/{name}.txt").read_text("utf-8")
-        assert re.search(r"^hatchling==", pins, re.MULTILINE)
+        assert set(re.findall(r"^[a-z]\S+==\S+", pins, re.MULTILINE)) >= BASE
     assert "--require-hashes" in DOCKERFILE
     assert "--no-build-isolation" in DOCKERFILE
 

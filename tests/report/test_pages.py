@@ -88,7 +88,7 @@ def test_a_report_without_a_tee_says_so(runs: list[Run]) -> None:
     own = [one for one in runs if one.environment == "host"]
     found = analyse(own, SETTINGS)
     page = overview.page(found, own, cost_tables(found))
-    assert page.headline == "3 runs in 1 environment, and no TEE among them has a baseline yet."
+    assert page.headline == "3 runs in 1 environment, which is no TEE."
     assert overview.page(analyse([], SETTINGS), [], {}).headline == "Nothing has been measured yet."
 
 

@@ -304,6 +304,9 @@ def test_the_command_that_made_a_run_says_what_the_run_knows() -> None:
     assert page_of(one).made == "sitegen collect --env cvm --only fio --preset standard"
     often = replace(one, parameters=(Parameter("repetitions", "5", Comparability.IGNORED),))
     assert page_of(often).made.endswith("--preset standard --repeat 5")
+    given = [Parameter("set fio.size", "8g"), Parameter("set fio.directory", "/a b")]
+    tried = replace(one, parameters=(*one.parameters, *given))
+    assert page_of(tried).made.endswith("--set fio.size=8g --set 'fio.directory=/a b'")
     assert page_of(check.cited_run("vm", 1.0, "1")).made == ""
 
 
@@ -384,3 +387,10 @@ def test_digits_that_were_printed_stand_under_their_own_unit_alone() -> None:
     milliseconds = DisplayUnit(1e-3, "ms")
     assert words.figure(0.0153, "0.0153", milliseconds) == "15.3"
     assert words.figure(0.0153, "15.30", milliseconds) == "15.30"
+
+
+def test_a_run_whose_values_are_suspect_says_why() -> None:
+    one = check.storage_run(0)
+    rows = tuple(row._replace(status="suspect") for row in one.measurements)
+    [doubt] = [d for d in page_of(replace(one, measurements=rows)).doubts if d.rule.id == "suspect"]
+    assert doubt.sentence.startswith("9 of 9 values are suspect. The device moved far fewer bytes")

@@ -27,12 +27,15 @@ from sitegen.errors import SitegenError
 from sitegen.intake import tidy
 from sitegen.model import (
     RESERVED,
+    Fact,
+    Fingerprint,
     Measurement,
     MetricDefinition,
     Parameter,
     Provenance,
     Run,
     Source,
+    TeeVerdict,
     params,
     run_id,
 )
@@ -693,3 +696,58 @@ def test_parameters_in_a_file_name_do_not_matter(tmp_path: Path) -> None:
     row = Measurement("read", "fio.iops", "value", "1/s", 5.0, params(path="../../etc/passwd"))
     check.built(tmp_path, check.with_rows(check.storage_run(0), row), toml=check.ALONE)
     assert check.dead_links(tmp_path / "site") == []
+
+
+def test_notes_and_claims_on_nothing_here_are_named(tmp_path: Path) -> None:
+    report = check.report(tmp_path, check.storage_run(0), toml=check.TOML)
+    (report.notes / "reports").mkdir(parents=True)
+    for name in ("fio.md", "README.md", "nope.md", "reports/nowhere.md"):
+        (report.notes / name).write_text("Words.")
+    report.claims.mkdir()
+    (report.claims / "own.toml").write_text(
+        '[[claim]]\nid = "a"\nsource = "gone"\nstatement = "S."\nkind = "statement"\n'
+    )
+    hints = [hint for hint in build(report).hints if "page" in hint]
+    assert [hint.partition(":")[0] for hint in hints[:2]] == [
+        "notes/nope.md is on no page",
+        "notes/reports/nowhere.md is on no page",
+    ]
+    assert hints[2].startswith("claims of gone have no page of their publication")
+    assert len(hints) == 3
+
+
+@pytest.mark.parametrize(
+    ("toml", "labels", "said"),
+    [
+        # Called as a TEE is, on a machine that shows none.
+        (
+            "[environments.vm]\nrole = 'vm'\n",
+            ("vm", "tdx-1"),
+            'write `role = "cpu-tee"` and `tee = "tdx"` under [environments.tdx-1] in sitegen.toml',
+        ),
+        ("", ("cvm",), 'write `role = "cpu-tee"` under [environments.cvm] in sitegen.toml'),
+        ("", ("a", "b"), "`sitegen baseline b=a` or the other way round"),
+        # What `make site` makes in a clone: nothing is a TEE, and that is declared.
+        ("[environments.dev-vm]\nrole = 'vm'\ntee = 'none'\n", ("dev-vm", "local"), ""),
+    ],
+)
+def test_a_hint_says_what_to_write(
+    tmp_path: Path, toml: str, labels: tuple[str, ...], said: str
+) -> None:
+    plain = Fingerprint((Fact("virtualisation", "kvm", "cpuid"),), TeeVerdict("none"))
+    runs = [
+        replace(check.storage_run(place, label), fingerprint=plain)
+        for place, label in enumerate(labels)
+    ]
+    hints = check.built(tmp_path, *runs, toml=toml).hints
+    assert said in " ".join(hints)
+    assert bool(hints) == bool(said)
+
+
+def test_a_front_page_without_a_tee_says_so_beside_what_was_compared(tmp_path: Path) -> None:
+    toml = '[environments.guest]\nrole = "vm"\nbaselines = { metal = "metal" }\n'
+    sides = [check.storage_run(9 * n, label) for label in ("metal", "guest") for n in range(3)]
+    check.built(tmp_path, *sides, toml=toml)
+    front = (tmp_path / "site" / "index.html").read_text()
+    assert "None of them is a TEE." in front
+    assert "has a baseline yet" not in front

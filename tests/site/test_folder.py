@@ -402,7 +402,7 @@ def test_a_build_that_fails_in_the_midst_leaves_a_site_that_says_so(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(SitegenError, match="No space left on device; free some space"):
             check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
     mark = folder.Mark.read(tmp_path / "site")
     assert mark is not None
@@ -427,3 +427,10 @@ def test_what_is_not_a_site_is_left_alone(tmp_path: Path, path: str, reason: str
         build(settled)
     assert (tmp_path / path).read_text() == "years of work"
     assert len(check.tree(tmp_path / "site")) <= 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="takes a place that is never writable")
+def test_a_place_that_cannot_be_written_is_the_one_that_the_user_named(tmp_path: Path) -> None:
+    settings = replace(check.report(tmp_path, check.storage_run(0)), output=Path("/proc/report"))
+    with pytest.raises(SitegenError, match=r"^/proc/report: cannot be written: .*; name another"):
+        build(settings)

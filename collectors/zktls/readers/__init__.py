@@ -5,7 +5,6 @@ from __future__ import annotations
 from collectors.zktls import contract, controls
 from collectors.zktls.readers import interactive, logs, proofs, zkvm
 from sitegen.collect import Reader, Reading, Recorder, Settings
-from sitegen.model import ToolIdentity
 
 
 def _knows(data: bytes) -> bool:
@@ -18,7 +17,7 @@ def _read(data: bytes, _asks: Settings) -> tuple[Reading, ...]:
     readings = []
     for session in contract.read_all(data):
         controls.require(session)
-        recorder = Recorder(tool=ToolIdentity(session.prover.prover, session.prover.prover_version))
+        recorder = Recorder(tool=contract.tool(session))
         contract.record(recorder, session, proofs.label)
         readings.append(recorder.reading())
     return tuple(readings)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,16 @@ def test_quick_needs_little_room_and_standard_says_what_is_missing() -> None:
     assert fio.plan(TOOL, request("quick", free=free)).steps
     with pytest.raises(SitegenError, match=r"4\.3 GB, 0\.6 GB are free; free some space"):
         fio.plan(TOOL, request(free=free))
+
+
+@pytest.mark.parametrize("free", [4 << 30, 1500 << 20, 700 << 20, 100 << 20])
+def test_only_a_size_that_has_room_is_advised(free: int) -> None:
+    with pytest.raises(SitegenError, match="are free") as failed:
+        fio.plan(TOOL, request(free=free))
+    advised = re.search(r"fio\.size=(\w+)", str(failed.value))
+    assert (advised is None) == (free == 100 << 20)
+    if advised:
+        assert fio.plan(TOOL, request(free=free, settings={"size": advised[1]})).steps
 
 
 @pytest.mark.parametrize(

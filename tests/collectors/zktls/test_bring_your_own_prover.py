@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from collectors.zktls import contract, controls
+from sitegen.cli import main
 from sitegen.collect import Recorder
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -67,3 +69,28 @@ def test_the_page_names_every_field_and_no_other() -> None:
         assert must == set(shape["required"]) - {"record"}
     for kind in contract.CONTROLS:
         assert f"| `{kind}` |" in PAGE
+
+
+def test_it_meets_itself_collected_and_imported(tmp_path: Path) -> None:
+    toy = tmp_path / "toy.py"
+    toy.write_text(block("python", "import"))
+    (tmp_path / "sitegen.toml").write_text("")
+    settings = ("--config", str(tmp_path / "sitegen.toml"), "--archive", str(tmp_path / "archive"))
+
+    def sitegen(*words: str) -> str:
+        found = CliRunner().invoke(main, [*words, *settings])
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    command = f"zktls.command={sys.executable} {toy}"
+    sitegen("collect", "--env", "vm", "--only", "zktls", "--set", command, "--repeat", "1")
+    done = subprocess.run([sys.executable, toy], capture_output=True, check=True, timeout=60)
+    (tmp_path / "proofs.jsonl").write_bytes(done.stdout)
+    sitegen("import", str(tmp_path / "proofs.jsonl"), "--env", "cvm", "--date", "2026-11-01")
+    told = json.loads(sitegen("compare", "vm", "cvm", "--all", "--format", "json"))
+    assert {one["workload"] for one in told["comparisons"]} == {"sha-256"}
+    runs = json.loads(sitegen("list", "--format", "json"))
+    tools = {
+        json.loads(sitegen("show", one["id"], "--format", "json"))["tool"]["name"] for one in runs
+    }
+    assert tools == {"toy"}

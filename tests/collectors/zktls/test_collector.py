@@ -218,7 +218,7 @@ def prints(place: Path, stdout: bytes) -> str:
 def test_a_command_of_ones_own_is_measured(tmp_path: Path) -> None:
     run = collect(tmp_path, prints(tmp_path, output("sha-256-64")))
     assert {m.status for m in run.measurements} == {Status.OK}
-    assert {m.workload for m in run.measurements} == {"command"}
+    assert {m.workload for m in run.measurements} == {"command", "sha-256"}
     assert {m.repetition for m in run.measurements if m.metric == "zktls.prove_time"} == {0, 1}
     took = [m.value for m in run.measurements if m.metric == "zktls.command.duration"]
     assert len(took) == 2
