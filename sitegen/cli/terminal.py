@@ -13,7 +13,8 @@ import orjson
 from msgspec.structs import replace
 
 from sitegen.analysis import caveats
-from sitegen.archive import Archive, library, quarantine
+from sitegen.archive import library, quarantine
+from sitegen.archive.remote import opened
 from sitegen.catalogue.metrics import metric
 from sitegen.collect import Bundle, Host, Missing, Reader, installed
 from sitegen.collect.settings import helps
@@ -242,7 +243,7 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
 
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
     """Return one run with its measurements."""
-    archive = Archive(config.archive)
+    archive = opened(config)
     run = archive.read(archive.find(run_id))
     if as_json:
         return encoded(_plain(run))

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from sitegen import __version__, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
+from sitegen.archive.remote import opened
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
@@ -85,7 +86,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     says itself that it is not whole.
     """
     start = _cpu_s()
-    archive = Archive(config.archive)
+    archive = opened(config)
     entries = archive.stamped()
     source = resources.source_digest()
     # Two names of one folder are one site.
