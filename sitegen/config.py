@@ -258,8 +258,10 @@ def load(
         name = re.sub(r"[^a-z0-9]+", "-", elsewhere.lower().rpartition("/")[2]).strip("-")[:40]
         digest = hashlib.sha256(elsewhere.encode()).hexdigest()[:8]
         folders["archive"] = folders["cache"] / "remote" / f"{name}-{digest}"
-    elif archive or "://" in site.archive:
-        folders["archive"] = Path(re.sub(r"^\w+://", "", str(archive or site.archive)))
+    else:
+        folder = str(archive or site.archive)
+        here = Path(re.sub("^(file|local)://", "", folder))
+        folders["archive"] = here if archive else root / here
     address(site.storage.endpoint_url, f"{file}: site.storage.endpoint_url")
     for run in site.pinned:
         checked(check_run_id, run, f"{file}: site.pinned")

@@ -152,6 +152,27 @@ def test_what_is_not_understood_is_named_with_its_place(
     assert str(refusal.value).startswith(f"{path}: {told}")
 
 
+def test_an_archive_is_a_folder_or_lies_at_an_address(tmp_path: Path) -> None:
+    file = write(tmp_path, '[site]\narchive = "s3://Bench/ours/"\n')
+    loaded = config.load(file)
+    assert loaded.elsewhere == loaded.archive_place == "s3://Bench/ours"
+    assert loaded.archive.parent == tmp_path / ".sitegen" / "remote"
+    assert loaded.unsent == tmp_path / "unsent" / loaded.archive.name
+    other = config.load(file, archive="s3://Bench/ours-2")
+    assert other.archive != loaded.archive
+    assert config.load(file, archive="mine").elsewhere == ""
+    assert config.load(file, archive="file:///x/y").archive == Path("/x/y")
+    file.write_text('[site]\narchive = "file://x"\n')
+    assert config.load(file).archive == tmp_path / "x"
+    file.write_text('[site]\narchive = "s3://me:hush@bucket"\n')
+    with pytest.raises(SitegenError, match="the address has a password") as refusal:
+        config.load(file)
+    assert "hush" not in str(refusal.value)
+    file.write_text('[site]\nstorage = { endpoint_url = "https://me:hush@host" }\n')
+    with pytest.raises(SitegenError, match="endpoint_url: the address has a password"):
+        config.load(file)
+
+
 def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
@@ -160,7 +181,7 @@ def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_pa
     loaded = config.load(file)
     tables = tomllib.loads(example)
     given = {*tables["site"], *(key for each in tables["environments"].values() for key in each)}
-    given |= set(tables["environments"]["cvm"]["price"])
+    given |= {*tables["environments"]["cvm"]["price"], *tables["site"]["storage"]}
     forms = msgspec.json.schema(config.Settings[config.EnvironmentTable])["$defs"]
     keys = {key for form in forms.values() for key in form["properties"]}
     keys -= {"site", "environments"}

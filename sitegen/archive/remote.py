@@ -14,7 +14,6 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -126,11 +125,7 @@ class Elsewhere(Archive):
 
     def check_writable(self) -> None:
         """Raise SitegenError when the archive cannot be reached, or no run be kept here."""
-        if self.config.elsewhere.startswith(("http://", "https://")):
-            fix = "name another archive"
-            raise SitegenError(
-                "is read only: nothing is written over HTTP", where=self.place, fix=fix
-            )
+        self.storage.check_writable()
         self.unsent.check_writable()
         with contextlib.suppress(NoArchive):
             self._top()
@@ -192,13 +187,13 @@ class Elsewhere(Archive):
         """Write a remark of an adopted run, unless it is there."""
         remarks.parse(name, data)
         if remarks.run_of(name) == run.id:
-            self.storage.put(f"{run.environment}/{name}", data)
+            self._put_remark(f"{run.environment}/{name}", data)
             super().adopt_remark(run, name, data)
 
     def remark_on(self, entry: Entry, remark: Remark) -> Path:
         """Write what is said of a run beside it; the same words are the same file."""
         name, data = remarks.dump(entry.run_id, remark)
-        self.storage.put(f"{entry.environment}/{name}", data)
+        self._put_remark(f"{entry.environment}/{name}", data)
         return super().remark_on(entry, remark)
 
     def fsck(self) -> Iterator[Fault]:
@@ -268,6 +263,7 @@ class Elsewhere(Archive):
         try:
             files = {"run.json": self.storage.read(f"{place}/run.json", _MOST_MANIFEST)}
         except Absent:
+            _remove(self.root / place)
             return _Fetched(place, whole=False, half=True)
         parts: tuple[File, ...] = ()
         whole = False
@@ -328,6 +324,11 @@ class Elsewhere(Archive):
                 what = "there is another run of this id, or a part of one"
                 raise SitegenError(what, where=f"{self.place}/{place}", fix="keep one of the two")
 
+    def _put_remark(self, path: str, data: bytes) -> None:
+        """Write a remark; under its name, which has its digest, nothing else can be right."""
+        if not self.storage.put(path, data) and not self._has(path, data):
+            self.storage.put(path, data, replace=True)
+
     def _has(self, path: str, data: bytes) -> bool:
         """Say whether these bytes lie there."""
         try:
@@ -348,6 +349,8 @@ def _together(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[
     """Return what ``work`` gives for each item, several at once; the first failure ends it."""
     if len(items) < 2:  # noqa: PLR2004 - one needs no threads
         return [work(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         return [*pool.map(work, items)]

@@ -21,7 +21,9 @@ from sitegen.errors import SitegenError
 
 #: Names that a listing may have: a folder of 100,000 runs, or an archive of as many with all files.
 MOST_NAMES = 2_000_000
-_CONNECT_S, _READ_S, _ATTEMPTS = 10, 60, 3
+_CONNECT_S, _READ_S = 10, 20
+#: How long what broke off waits until it is tried again: here alone, no backend does it itself.
+_WAITS_S = (0.2, 1.0, 3.0)
 #: An object store has no folders: names that begin alike, and as many in a request.
 _S3 = ("s3", "s3a")
 _HTTP = ("http", "https")
@@ -49,35 +51,25 @@ class Storage:
         self.url, self.scheme = url, url.partition("://")[0]
         with self._said():
             self.fs: Any = _backend(self.scheme)(**_options(self.scheme, settings))
+            self.fs.retries = 1  # of s3fs
             self.base = str(self.fs._strip_protocol(url)).rstrip("/")  # noqa: SLF001 - its own way to tell
+
+    def check_writable(self) -> None:
+        """Raise SitegenError where nothing can be written."""
+        if self.scheme in _HTTP:
+            fix = "name the archive that it shows"
+            raise SitegenError("nothing is written over HTTP", where=self.url, fix=fix)
 
     def names(self, folder: str = "") -> Names:
         """Return what is directly in ``folder``; raises `Absent` where there is none."""
-        with self._said(folder):
-            if self.scheme in _S3:
-                return self._names_s3(folder, deep=False)
-            place = self._path(folder)
-            listed = self.fs.ls(f"{place}/" if self.scheme in _HTTP else place, detail=True)
-            pairs = [(self._name(each["name"], place), each["type"]) for each in listed]
-            kinds = {"directory": set[str](), "file": set[str]()}
-            for name, kind in pairs:
-                if name and "/" not in name:
-                    kinds.setdefault(kind, set()).add(name)
-            self._check_number(len(pairs))
-            return Names(frozenset(kinds["directory"]), frozenset(kinds["file"]))
+        listed = self._names_s3 if self.scheme in _S3 else self._names
+        return self._patiently(folder, lambda: listed(folder))
 
     def tree(self, folder: str = "") -> frozenset[str]:
         """Return the files in ``folder`` and in all folders below it, by their paths from it."""
-        with self._said(folder):
-            if self.scheme in _S3:
-                return self._names_s3(folder, deep=True).files
-            place = self._path(folder)
-            try:
-                found = self.fs.find(f"{place}/" if self.scheme in _HTTP else place)
-            except FileNotFoundError:
-                found = []
-            self._check_number(len(found))
-            return frozenset(name for each in found if (name := self._name(each, place)))
+        if self.scheme in _S3:
+            return self._patiently(folder, lambda: self._names_s3(folder, deep=True)).files
+        return self._patiently(folder, lambda: self._tree(folder))
 
     def read(self, path: str, most: int) -> bytes:
         """Return a file, of a larger one the first ``most`` + 1 bytes; raises `Absent`.
@@ -92,27 +84,42 @@ class Storage:
         A store that can is asked to write only where nothing is; any other is looked at before.
         With ``replace`` what is there is written over.
         """
+        self.check_writable()
         return self._patiently(path, lambda: self._put(path, data, replace=replace))
 
-    def _names_s3(self, folder: str, *, deep: bool) -> Names:
+    def _names(self, folder: str) -> Names:
+        place = self._path(folder)
+        kinds = {"directory": set[str](), "file": set[str]()}
+        for each in self.fs.ls(f"{place}/" if self.scheme in _HTTP else place, detail=True):
+            name = self._name(each["name"], place)
+            if name and "/" not in name:
+                kinds.setdefault(each["type"], set()).add(name)
+        self._check_number(sum(map(len, kinds.values())))
+        return Names(frozenset(kinds["directory"]), frozenset(kinds["file"]))
+
+    def _tree(self, folder: str) -> frozenset[str]:
+        place = self._path(folder)
+        found = self.fs.find(f"{place}/" if self.scheme in _HTTP else place)
+        self._check_number(len(found))
+        return frozenset(name for each in found if (name := self._name(each, place)))
+
+    def _names_s3(self, folder: str, *, deep: bool = False) -> Names:
         bucket, key, _ = self.fs.split_path(self._path(folder))
         prefix = f"{key}/" if key else ""
         ask = {"Bucket": bucket, "Prefix": prefix} | ({} if deep else {"Delimiter": "/"})
         folders, files, more = set[str](), set[str](), ""
         while True:
-            page = self.fs.call_s3(
-                "list_objects_v2", **ask, **({"ContinuationToken": more} if more else {})
-            )
+            following = {"ContinuationToken": more} if more else {}
+            page = self.fs.call_s3("list_objects_v2", **ask, **following)
             before = len(folders) + len(files)
             folders |= {_text(p.get("Prefix"), prefix) for p in page.get("CommonPrefixes") or ()}
             files |= {_text(each.get("Key"), prefix) for each in page.get("Contents") or ()}
             self._check_number(len(folders) + len(files))
-            following = page.get("NextContinuationToken", "") if page.get("IsTruncated") else ""
-            if not following:
+            last, more = more, page.get("NextContinuationToken") or ""
+            if not (more and page.get("IsTruncated")):
                 break
-            if following == more or len(folders) + len(files) == before:
+            if more == last or len(folders) + len(files) == before:
                 raise SitegenError("its listing does not end")
-            more = following
         if not folders and not files:
             raise FileNotFoundError(folder)
         return Names(frozenset(folders - {""}), frozenset(files - {""}))
@@ -156,7 +163,7 @@ class Storage:
     def _patiently(self, path: str, work: Callable[[], Result]) -> Result:
         """Do what may break off on its way once more, and again."""
         with self._said(path):
-            for wait_s in (0.2, 1.0):
+            for wait_s in _WAITS_S:
                 try:
                     return work()
                 except Exception as error:
@@ -224,7 +231,7 @@ def _options(scheme: str, settings: StorageTable) -> Mapping[str, Any]:
     config = {
         "connect_timeout": _CONNECT_S,
         "read_timeout": _READ_S,
-        "retries": {"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        "retries": {"total_max_attempts": 1},
         # What not every store that speaks S3 understands.
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
@@ -268,12 +275,14 @@ def _kinds(error: BaseException) -> set[str]:
 
 #: What errors of backends are called, by what came of it.
 _PASSING = {
-    "ClientPayloadError", "IncompleteReadError", "ServerDisconnectedError", "IncompleteRead",
-    "ConnectionClosedError", "ConnectionResetError", "ReadTimeoutError", "HTTPClientError",
-    "ResponseStreamingError", "ClientOSError", "SocketTimeoutError",
+    "ClientPayloadError", "ClientOSError", "ServerDisconnectedError", "SocketTimeoutError",
+    "ConnectionClosedError", "ConnectionResetError", "ReadTimeoutError", "ResponseStreamingError",
+    "IncompleteReadError",
 }  # fmt: skip
 _REFUSED = {"ClientConnectorError", "EndpointConnectionError", "ConnectTimeoutError"}
-_UNREACHED = {"ConnectionError", "TimeoutError", "gaierror", "FSTimeoutError", *_REFUSED}
+_UNREACHED = {
+    "ConnectionError", "TimeoutError", "gaierror", "FSTimeoutError", *_REFUSED, *_PASSING
+}  # fmt: skip
 _UNNAMED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"}
 _WRONG = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 _NOT_THERE, _FORBIDDEN, _UNKNOWN, _THERE, _EMPTY = 404, 403, 401, 412, 416
@@ -300,10 +309,13 @@ def _failure(error: Exception, place: str) -> SitegenError:
         what, fix = "the credentials are refused", "check them where its own tools look for them"
     elif isinstance(error, PermissionError) or status == _FORBIDDEN:
         what, fix = "is not permitted", "ask for the right to list, read and write there"
+    elif status in _BUSY:
+        what, fix = f"answers with status {status}", "try again later"
     elif kinds & _UNREACHED:
         what, fix = "cannot be reached", "check the network and the address"
     else:
-        lines = _SECRET.sub("", str(error)).splitlines() or [""]
+        text = str(getattr(error, "strerror", "") or error)
+        lines = _SECRET.sub("", text).splitlines() or [""]
         what, fix = f"fails: {lines[0][:_MOST_TEXT] or type(error).__name__}", "try again"
     return SitegenError(what, where=place, fix=fix)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-#: What a proxy does with a request instead of passing it on, and the reply back as it is.
-DROP, BUSY, SLOW, CUT, DEAF = "drop", "busy", "slow", "cut", "deaf"
+#: What a proxy does instead of passing a request on and the reply back: hang up halfway through the
+#: request, answer itself, wait, pass on half the reply, pass on none of it.
+DROP, BUSY, SLOW, CUT, DEAF = "drop", "503 ServiceUnavailable", "slow", "cut", "deaf"
 Fault = Callable[[str, str, int], str]  # method, path, how many such there were before
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -70,6 +74,57 @@ def http_store(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+class Hostile(BaseHTTPRequestHandler):
+    """A store that lists and sends what it likes; ``likes`` says what, by the class that it is."""
+
+    protocol_version = "HTTP/1.1"
+    numbers = count()
+
+    def log_message(self, *_: object) -> None: ...
+
+    def listing(self, prefix: str) -> str:
+        raise NotImplementedError
+
+    def content(self) -> bytes:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        query = self.path.partition("?")[2]
+        asked = urllib.parse.parse_qs(query)
+        if "list-type" in asked:
+            inner = self.listing(asked.get("prefix", [""])[0])
+            data = f"<ListBucketResult>{inner}</ListBucketResult>".encode()
+        else:
+            data = self.content()
+        self.send_response(200 if data else 404)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(data)
+
+
+@contextmanager
+def hostile_store(kind: type[Hostile]) -> Iterator[str]:
+    """Serve what a store that means no good would."""
+    with _listening(kind) as address:
+        yield address
+
+
+@contextmanager
+def _listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 class Proxy:
     """Passes requests on to a store, counts them, and does what ``fault`` says instead."""
 
@@ -87,7 +142,6 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = -1
             disable_nagle_algorithm = True
 
             def handle_one_request(self) -> None:
@@ -103,16 +157,8 @@ class Proxy:
                     return lambda: proxy.answer(self)
                 raise AttributeError(name)
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with _listening(Handler) as address:
+            yield address
 
     def answer(self, asked: BaseHTTPRequestHandler) -> None:
         with self.lock:
@@ -125,13 +171,17 @@ class Proxy:
             self._hang_up(asked)
             return
         body = asked.rfile.read(size)
-        if fault == BUSY:
-            text = b"<Error><Code>ServiceUnavailable</Code><Message>busy</Message></Error>"
-            self._reply(asked, 503, {"Content-Type": "application/xml"}, text, len(text))
+        if fault[:3].isdigit():
+            status, _, code = fault.partition(" ")
+            text = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self._reply(asked, int(status), {"Content-Type": "application/xml"}, text, len(text))
             return
         if fault == SLOW:
             time.sleep(self.slow_s)
         connection = http.client.HTTPConnection(self.upstream, timeout=30)
+        connection.connect()
+        if hasattr(socket, "TCP_QUICKACK"):  # the store answers in two pieces
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         headers = {k: v for k, v in asked.headers.items() if k.lower() != "expect"}
         connection.request(asked.command, asked.path, body, headers)
         response = connection.getresponse()
@@ -145,22 +195,29 @@ class Proxy:
             for k, v in response.getheaders()
             if k.lower() not in ("connection", "transfer-encoding", "content-length")
         }
-        length = len(data) if asked.command != "HEAD" else int(response.getheader("Content-Length") or 0)
+        length = (
+            len(data) if asked.command != "HEAD" else int(response.getheader("Content-Length") or 0)
+        )
         part = data[: len(data) // 2] if fault == CUT else data
         self._reply(asked, response.status, kept, part, length)
         if fault == CUT:
             self._hang_up(asked)
 
     def _reply(
-        self, asked: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], data: bytes, length: int
+        self,
+        asked: BaseHTTPRequestHandler,
+        status: int,
+        headers: Mapping[str, str],
+        data: bytes,
+        length: int,
     ) -> None:
         asked.send_response_only(status)
         for name, value in headers.items():
             asked.send_header(name, value)
         asked.send_header("Content-Length", str(length))
         asked.end_headers()
-        asked.wfile.write(data)
-        asked.wfile.flush()
+        if asked.command != "HEAD":
+            asked.wfile.write(data)
         with self.lock:
             self.sent_bytes += len(data)
 
