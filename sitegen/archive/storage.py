@@ -298,10 +298,14 @@ def _passes(error: BaseException) -> bool:
 def _failure(error: Exception, place: str) -> SitegenError:
     """Return what failed at a place, with a user's next step."""
     kinds, code, status = _kinds(error), _code(error), _status(error)
-    if code != "NoSuchBucket" and (isinstance(error, FileNotFoundError) or status == _NOT_THERE):
+    missing = isinstance(error, FileNotFoundError) or status == _NOT_THERE
+    # A store of objects says what is not there; whatever else answers so is none.
+    if missing and (code == "NoSuchKey" or not _response(error)):
         return Absent("is not there", where=place)
     if code == "NoSuchBucket":
         what, fix = "there is no such bucket", "make it, or check its name"
+    elif missing:
+        what, fix = f"answers with status {status}", "is it the address of a store?"
     elif kinds & _UNNAMED:
         what = "no credentials for it were found"
         fix = "set them as its own tools do: in the environment, a file or a profile"

@@ -449,6 +449,7 @@ def test_what_fsspec_knows_is_an_archive(tmp_path: Path) -> None:
         ("403 InvalidAccessKeyId", "the credentials are refused"),
         ("403 SignatureDoesNotMatch", "the credentials are refused"),
         ("404 NoSuchBucket", "there is no such bucket"),
+        ("404 ", "answers with status 404; is it the address of a store?"),
         ("301 PermanentRedirect", "fails: "),
         ("400 Strange", "fails: "),
         (BUSY, "answers with status 503"),
