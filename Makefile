@@ -34,7 +34,7 @@ cited: venv   ## bring the published figures into archive/ (again is a no-op)
 		--provenance cited --sources archive/published-sources.csv
 
 golden: venv  ## write the expected pages and the schemas in docs/ again, to be read in the diff
-	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases tests/test_schemas.py
+	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases tests/test_schemas.py tests/test_config.py
 
 bench: venv $(VENV)/pins-benchmarks  ## measure the build against its budgets
 	$(BIN)/python -m benchmarks.build

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field, inspect, structs
@@ -55,34 +55,88 @@ Texts = Annotated[tuple[Filled, ...], Meta(description="a list of texts")]
 Words = Annotated[dict[str, Filled], Meta(description="a table of texts in quotes")]
 
 
+def told(what: str, example: object) -> Meta:
+    """Return what annotates a key: what it is for, in Markdown, and an example of it.
+
+    The commented settings of `sitegen init` and the tables of `docs/settings.md` are made of it.
+    """
+    return Meta(title=what, examples=[example])
+
+
 class Price(Struct, frozen=True, forbid_unknown_fields=True):
     """What an hour of a platform costs: an input, dated, never fetched and never guessed.
 
     Costs are computed from it when pages are built, so a new price needs no new measurement.
     """
 
-    per_hour: Amount
-    date: Text
-    currency: Currency = "USD"
-    source: Text = ""
-    provider: Text = ""
-    sku: Text = ""
-    region: Text = ""
-    billing: Text = ""
+    per_hour: Annotated[Amount, told("the amount, for the whole instance", 1.25)]
+    date: Annotated[Text, told("the day that it held on", "2026-11-01")]
+    currency: Annotated[Currency, told("three letters; USD without it", "USD")] = "USD"
+    source: Annotated[Text, told("where it stands", "https://example.org/prices")] = ""
+    provider: Annotated[Text, told("who asks for it", "Example Cloud")] = ""
+    sku: Annotated[Text, told("the provider's name of the instance", "c8-tdx")] = ""
+    region: Annotated[Text, told("where it runs", "eu-west")] = ""
+    billing: Annotated[Text, told("`on-demand`, `spot`, `reserved`, ...", "on-demand")] = ""
+
+
+_ROLE = Annotated[Role, Meta(description=f"one of {', '.join(get_args(Role))}")]
+_TEE = Annotated[Literal["", Tee], Meta(description=f"one of {', '.join(TEES)}")]
 
 
 class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What `sitegen.toml` says of an environment."""
 
-    role: Annotated[Role, Meta(description=f"one of {', '.join(get_args(Role))}")] | None = None
-    tee: Annotated[Literal["", Tee], Meta(description=f"one of {', '.join(TEES)}")] = ""
-    title: Text = ""
-    note: Text = ""
-    baselines: Words = {}
-    incomparable: Words = {}
-    allow_differences: Texts = ()
-    price: Price | None = None
-    aliases: Texts = ()
+    role: Annotated[_ROLE | None, told("`metal`, `vm`, `cpu-tee` or `gpu-tee`", "cpu-tee")] = None
+    tee: Annotated[
+        _TEE,
+        told(
+            "`tdx`, `sev-snp`, `csv`, ... or `none`; another word is refused with the list", "tdx"
+        ),
+    ] = ""
+    title: Annotated[Text, told("its name on pages, instead of the label", "Confidential VM")] = ""
+    note: Annotated[
+        Text,
+        told("a sentence at the top of its pages", "A guest of the host, with 8 of its 64 CPUs."),
+    ] = ""
+    baselines: Annotated[
+        Words,
+        told(
+            'what it is measured against: `{ vm = "<label>", metal = "<label>" }`, the default'
+            " first; `sitegen baseline cvm=metal` writes it",
+            {"metal": "metal"},
+        ),
+    ] = {}
+    incomparable: Annotated[
+        Words,
+        told(
+            'why it must not be compared with one of them: `{ "<label>" = "another kernel" }`',
+            {"metal": "another kernel until November"},
+        ),
+    ] = {}
+    allow_differences: Annotated[
+        Texts,
+        told(
+            "in what its machine is meant to differ from its baseline: `cpu`, `cpus`, `sockets`,"
+            " `memory`, `gpu`, `gpus`; otherwise a TEE is not compared with another machine",
+            ["cpus", "memory"],
+        ),
+    ] = ()
+    price: Annotated[
+        Price | None,
+        told(
+            "what an hour of it costs, for the cost of a proof, of tokens and of requests: a table"
+            " of its own",
+            None,
+        ),
+    ] = None
+    aliases: Annotated[
+        Texts,
+        told(
+            "labels that its runs were archived under before it was renamed; runs stay where they"
+            " are",
+            ["cvm-old"],
+        ),
+    ] = ()
 
 
 class StorageTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,19 +150,79 @@ class StorageTable(Struct, frozen=True, forbid_unknown_fields=True):
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What `sitegen.toml` says of the report; the folders are seen from that of the file."""
 
-    title: Filled = TITLE
-    archive: Place = "archive"
-    output: Folder = "site"
-    notes: Folder = "notes"
-    claims: Folder = "claims"
-    cache: Folder = ".sitegen"
-    base_url: Address = ""
-    window_days: Days = 90
-    apart_days: Days = 30
-    max_bytes: Bytes = 500_000_000
-    pinned: Texts = ()
-    keep: Texts = ()
-    storage: StorageTable = StorageTable()
+    title: Annotated[Filled, told("name of the report", "What our TEEs cost")] = TITLE
+    archive: Annotated[
+        Place,
+        told(
+            "folder of the runs, or an [address](archives.md) such as `s3://bucket/name`", "archive"
+        ),
+    ] = "archive"
+    output: Annotated[Folder, told("folder of the built site", "site")] = "site"
+    notes: Annotated[Folder, told("folder of the notes, `<benchmark>.md`", "notes")] = "notes"
+    claims: Annotated[
+        Folder, told("folder of the claims that are recomputed, `<source>.toml`", "claims")
+    ] = "claims"
+    cache: Annotated[Folder, told("folder that may be deleted at any time", ".sitegen")] = (
+        ".sitegen"
+    )
+    base_url: Annotated[
+        Address,
+        told(
+            "where the site is published: for canonical links, the feed, and what is shown of it"
+            " elsewhere (pictures of links, badges, charts to embed)",
+            "https://example.org/report",
+        ),
+    ] = ""
+    window_days: Annotated[
+        Days, told("comparisons leave out runs that are this much older than the newest", 90)
+    ] = 90
+    apart_days: Annotated[
+        Days, told("sides that were taken so many days apart carry a doubt", 30)
+    ] = 30
+    max_bytes: Annotated[
+        Bytes,
+        told("raw outputs that the site carries, those of the newest runs first", 500_000_000),
+    ] = 500_000_000
+    pinned: Annotated[
+        Texts,
+        told(
+            "ids of the runs that comparisons use instead, beside cited ones",
+            ["20261101t120000z-fio-abcdefgh"],
+        ),
+    ] = ()
+    keep: Annotated[
+        Texts,
+        told(
+            "files and folders that `publish` leaves on the branch, or takes from the site's"
+            " folder, beside `CNAME`",
+            [".well-known/security.txt"],
+        ),
+    ] = ()
+    storage: Annotated[
+        StorageTable | None,
+        told(
+            "how the store of an archive elsewhere is spoken to: a table of its own",
+            {"endpoint_url": "https://s3.example.org"},
+        ),
+    ] = None
+
+
+class Key(NamedTuple):
+    """A key of a table: what it is for, an example, and the default; None for one that is asked."""
+
+    name: str
+    what: str
+    example: Any
+    default: Any
+
+
+def keys(form: type[Struct]) -> Iterator[Key]:
+    """Yield the keys of a table of the settings, in the order that they are declared in."""
+    for one in cast("inspect.StructType", inspect.type_info(form)).fields:
+        told_of = getattr(one.type, "extra_json_schema", None) or {}
+        default = one.default_factory() if callable(one.default_factory) else one.default
+        [example] = told_of["examples"]
+        yield Key(one.name, told_of["title"], example, None if one.required else default)
 
 
 Form = TypeVar("Form")
@@ -236,16 +350,17 @@ _DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 def load(
     path: Path | None = None,
     *,
+    folder: Path | None = None,
     archive: Path | str | None = None,
     output: Path | None = None,
     base_url: str | None = None,
 ) -> Config:
-    """Return the settings in ``path``, or those that `found` finds, or the defaults.
+    """Return the settings in ``path``, or those that `found` finds for ``folder``, or the defaults.
 
     ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError
     that names the key for anything that is not understood.
     """
-    file = path or found()
+    file = path or found(folder)
     if path is not None and not file.is_file():
         raise SitegenError("no such file", where=str(path), fix="check --config")
     settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))
@@ -259,16 +374,16 @@ def load(
         digest = hashlib.sha256(elsewhere.encode()).hexdigest()[:8]
         folders["archive"] = folders["cache"] / "remote" / f"{name}-{digest}"
     else:
-        folder = str(archive or site.archive)
-        here = Path(re.sub("^(file|local)://", "", folder))
+        here = Path(re.sub("^(file|local)://", "", str(archive or site.archive)))
         folders["archive"] = here if archive else root / here
-    address(site.storage.endpoint_url, f"{file}: site.storage.endpoint_url")
+    storage = site.storage or StorageTable()
+    address(storage.endpoint_url, f"{file}: site.storage.endpoint_url")
     for run in site.pinned:
         checked(check_run_id, run, f"{file}: site.pinned")
     if base_url:
         decoded(base_url, Address, "--base-url")
     folders["output"] = output or folders["output"]
-    values = structs.asdict(site) | folders | {"elsewhere": elsewhere}
+    values = structs.asdict(site) | folders | {"elsewhere": elsewhere, "storage": storage}
     values["base_url"] = (base_url or site.base_url).rstrip("/")
     values["keep"] = tuple(_kept(path, file) for path in site.keep)
     return Config(root, file, **values, environments=_environments(settings.environments, file))
@@ -346,11 +461,12 @@ def _expected(form: object, steps: str) -> tuple[str, str]:
     """Return what a value at a place of a form must be, and the keys that it may have."""
     kind = inspect.type_info(form)
     for name in [*re.findall(r"\.(\w+)|\[", steps), None]:
-        if isinstance(kind, inspect.UnionType):
-            kind = kind.types[0]  # the others say that it is absent
         words = "a table"
-        if isinstance(kind, inspect.Metadata):
-            words, kind = (kind.extra_json_schema or {})["description"], kind.type
+        while isinstance(kind, inspect.UnionType | inspect.Metadata):
+            if isinstance(kind, inspect.UnionType):
+                kind = kind.types[0]  # the others say that it is absent
+            else:
+                words, kind = (kind.extra_json_schema or {}).get("description", words), kind.type
         match kind:
             case inspect.StructType(fields=fields) if name is None:
                 return words, ", ".join(sorted(each.encode_name for each in fields))

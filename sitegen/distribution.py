@@ -17,9 +17,9 @@ _EXTRA = re.compile(r"^([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"]")
 _INSTALLED_AS = {"pil": "pillow", "pynvml": "nvidia-ml-py"}
 
 
-def install(extra: str) -> str:
-    """Return the line that installs sitegen with one of its extras."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+def install(extra: str, version: str = "") -> str:
+    """Return the line that installs sitegen with one of its extras, of one version alone."""
+    return f"pip install '{DISTRIBUTION}[{extra}]{'==' * bool(version)}{version}'"
 
 
 def missing(module: str) -> str:

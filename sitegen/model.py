@@ -46,6 +46,8 @@ LONGEST_UNIT, LONGEST_PRINT = 40, 100
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
 MOST_REPETITIONS = 999_999
+#: What an export says of a run that is not whole.
+NO = "no"
 #: The condition of a step whose rate had not settled.
 UNSTEADY = "unsteady"
 OLDEST_YEAR = "2000"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
 from sitegen.analysis.selection import newest_moment, select
+from sitegen.analysis.stats import Word
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
@@ -212,3 +214,41 @@ def _within(
             chosen = select(runs, config).get((one[0].benchmark, one[0].environment))
             return chosen is not None and one[0].id in {run.id for run in chosen.runs}
     return False
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison in the public form of ``sitegen compare --format json``."""
+    series, interval = comparison.series, comparison.interval
+    subtracted = comparison.difference_interval
+    undecided = comparison.word == Word.INCONCLUSIVE
+    sides = {"baseline": comparison.baseline, "side": comparison.side}
+    stands_on = comparison.stands_on
+    counts = {name: getattr(stands_on, name) or None for name in sides}
+    return {
+        "benchmark": series.benchmark,
+        "workload": series.workload,
+        "metric": series.metric,
+        "statistic": series.statistic,
+        "params": dict(series.params),
+        "unit": comparison.metric.unit,
+        **{name: cell.summary.value if cell.summary else None for name, cell in sides.items()},
+        "slowdown": comparison.factor,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "overhead": comparison.share,
+        "scale": comparison.metric.scale,
+        "difference": comparison.difference,
+        "difference_low": subtracted.low if subtracted else None,
+        "difference_high": subtracted.high if subtracted else None,
+        "more_runs": comparison.more_replicates if undecided else None,
+        "word": comparison.verdict,
+        "decided": comparison.decided,
+        "level": stands_on.level if stands_on.least else None,
+        "replicates": counts,
+        "in_turns": bool(stands_on.turns),
+        "among": comparison.among if comparison.headline else None,
+        "reason": comparison.reason,
+        "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
+        "runs": {name: list(cell.runs) for name, cell in sides.items()},
+        "set_aside": {run: one.rule.id for _, one in comparison.aside for run in one.runs},
+    }

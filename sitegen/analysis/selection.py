@@ -15,7 +15,7 @@ from sitegen.catalogue.rules import settings_of
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
-from sitegen.model import AnyRun, Comparability, Provenance
+from sitegen.model import AnyRun, Comparability, Fingerprint, Provenance
 
 #: Digits from which a figure tells a measurement, how many must agree, and which share of them.
 _TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
@@ -44,7 +44,7 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
         if label in newest and not declared.role:
             by_label = not saw_machine(newest[label])
             # What the settings say of the TEE alone leaves the platform not stated.
-            role, tee = implied(label) if by_label else _observed(newest[label])
+            role, tee = implied(label) if by_label else observed(newest[label].fingerprint)
             role = None if by_label and declared.tee else role
             by_label = by_label and role is not None
             declared = replace(declared, role=role, tee=declared.tee or tee, by_label=by_label)
@@ -73,8 +73,8 @@ def superseded(runs: Iterable[AnyRun]) -> dict[str, str]:
     }
 
 
-def _observed(run: AnyRun) -> tuple[Role | None, str]:
-    machine = run.fingerprint
+def observed(machine: Fingerprint) -> tuple[Role | None, str]:
+    """Return the role and the TEE that a machine shows; (None, "") where its signals disagree."""
     hinted = machine.tee.kind != "none" and machine.tee.confidence == "low"
     if machine.tee.kind == "contradictory" or hinted:
         return None, ""
@@ -270,7 +270,15 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     observed = replace(config, environments=environments(runs, config))
     labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
-    if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
+    # Of platforms without a TEE one that is declared needs no baseline: its author said what it is.
+    asked = [
+        label
+        for label in measured
+        if observed.environment(label).tee != "none" or label not in config.environments
+    ]
+    lone = len(asked) == 1 and observed.environment(asked[0]).tee == "none"
+    paired = any(baselines(label, observed, labels) for label in measured)
+    if len(measured) > 1 and asked and not lone and not paired:
         side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
         base = next(one for one in measured if one != side)
         lines.append(

@@ -15,7 +15,7 @@ class _Hidden(MetaPathFinder):
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         del path, target
         if fullname in self.names:
-            raise ModuleNotFoundError(fullname)
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager

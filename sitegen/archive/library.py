@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, field, structs
@@ -67,11 +67,17 @@ class Held(Struct, frozen=True):
     steps: int
 
 
+class _Rows(RowSource, Protocol):
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+
+
 class Library(Struct, frozen=True):
-    """Every whole run of an archive by id, and what was set aside."""
+    """Every whole run of an archive by id, what was set aside, and the rows of all together."""
 
     runs: Mapping[str, Held]
     damaged: tuple[Damaged, ...]
+    rows: _Rows
 
     def damages(self, aside: Iterable[SetAside]) -> tuple[Damaged, ...]:
         """Return runs that were set aside as damaged ones, under the labels that they lie under."""
@@ -81,10 +87,13 @@ class Library(Struct, frozen=True):
         )
 
 
-def of(config: Config) -> Library:
-    """Return the runs of a report; raises SitegenError when it has no archive."""
+def of(config: Config, *, alone: bool = False) -> Library:
+    """Return the runs of a report; raises SitegenError when it has no archive.
+
+    ``alone`` leaves all work to this process, which has threads that a fork would be without.
+    """
     archive = opened(config)
-    return load(archive, config.cache / "cache", archive.scan(), config.aliases)
+    return load(archive, config.cache / "cache", archive.scan(), config.aliases, alone=alone)
 
 
 def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
@@ -111,7 +120,12 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
 
 
 def load(
-    archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
+    archive: Archive,
+    cache: Path,
+    entries: list[Entry],
+    aliases: Mapping[str, str] = _NO_ALIASES,
+    *,
+    alone: bool = False,
 ) -> Library:
     """Return the whole runs among ``entries``; damaged ones are named, not raised.
 
@@ -131,7 +145,7 @@ def load(
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
     damaged: list[Damaged] = []
-    fresh = _read(archive, entries, unknown, index.common)
+    fresh = _read(archive, entries, unknown, index.common, alone=alone)
     for place, entry in enumerate(entries):
         path = f"{entry.environment}/{entry.run_id}"
         if first := places.get(entry.run_id):
@@ -144,7 +158,7 @@ def load(
             lines[entry.run_id], places[entry.run_id] = line, entry
     renewed = {entries[place].run_id for place in fresh.lines}
     unchanged = [run_id for run_id in lines if run_id not in renewed]
-    rows_of: RowSource = _CachedRows(data or b"")
+    rows_of: _Rows = _CachedRows(data or b"")
     if fresh.lines or len(unchanged) != len(index.lines):
         rows_of = _renewed(cache, index.common, lines, (data, unchanged, len(cached)), fresh.rows)
     runs = {
@@ -156,7 +170,7 @@ def load(
         )
         for run_id, line in lines.items()
     }
-    return Library(runs, tuple(damaged))
+    return Library(runs, tuple(damaged), rows_of)
 
 
 class _CachedRows:
@@ -164,14 +178,21 @@ class _CachedRows:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.rows: RowSource | None = None
+
+    @functools.cached_property
+    def rows(self) -> _Rows:
+        """All of them, in memory."""
+        tables = _tables()
+        rows: _Rows = tables.Rows([tables.read_cache(self.data)] if self.data else [])
+        return rows
 
     def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
-        if self.rows is None:
-            tables = _tables()
-            self.rows = tables.Rows([tables.read_cache(self.data)])
         return self.rows.table(run_id)
+
+    def arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows of all runs as one Arrow table."""
+        return self.rows.arrow()
 
 
 def _renewed(
@@ -180,7 +201,7 @@ def _renewed(
     lines: Mapping[str, _Line],
     cached: tuple[bytes | None, list[str], int],
     fresh: list[Any],
-) -> RowSource:
+) -> _Rows:
     """Return the rows of cached runs that are still there and ``fresh`` ones, and keep them.
 
     ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
@@ -198,7 +219,7 @@ def _renewed(
     # On a disk that cannot be written the next reading costs as much as this one.
     with contextlib.suppress(OSError):
         _write(cache, list(lines.values()), common, whole)
-    rows: RowSource = tables.Rows([] if whole is None else [whole])
+    rows: _Rows = tables.Rows([] if whole is None else [whole])
     return rows
 
 
@@ -327,7 +348,12 @@ _RUNS_AT_ONCE = 50
 
 
 def _read(
-    archive: Archive, entries: Sequence[Entry], unknown: Sequence[int], common: _Common
+    archive: Archive,
+    entries: Sequence[Entry],
+    unknown: Sequence[int],
+    common: _Common,
+    *,
+    alone: bool,
 ) -> _Fresh:
     """Look into the runs in the places ``unknown`` among the entries."""
 
@@ -337,7 +363,7 @@ def _read(
     fresh = _Fresh(common)
     if unknown:
         _tables()  # once, and not in each process
-    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE)) as crew:
+    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE), alone=alone) as crew:
         for part in crew.results():
             fresh.take(part)
     return fresh

@@ -403,13 +403,17 @@ def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator
             elif name == "samples.parquet":
                 rows = tables.read_samples(data, careful=whole)
             elif whole:
-                grown = MAX_RAW_RATIO * len(data) + _SMALL_BYTES
-                left -= bounds.check_gzip(data, min(left, grown))
+                left -= bounds.check_gzip(data, min(left, most_raw(data)))
             else:
                 bounds.beginning(data, SHOWN_BYTES)
         except SitegenError as error:
             raise SitegenError(f"{name}: {error.what}") from error
         yield name, rows
+
+
+def most_raw(data: bytes) -> int:
+    """Return how many bytes a raw output may have unpacked."""
+    return min(MAX_RAW_RATIO * len(data) + _SMALL_BYTES, MAX_UNPACKED_BYTES)
 
 
 def put_folder(final: Path, files: Mapping[str, bytes]) -> Path:

@@ -89,6 +89,14 @@ COMPACT = (
 )
 _READ = pa.schema([MEASUREMENTS.field(name) for name in COMPACT if name != "run_id"])
 _READ_SAMPLES = pa.schema([SAMPLES.field(name) for name in SAMPLES.names if name != "run_id"])
+#: What the dictionaries of columns hold.
+_WORDS = {name: pa.int32() if name == "repetition" else pa.string() for name in COMPACT}
+_EMPTY = pa.schema(
+    [
+        (name, pa.float64() if name == "value" else pa.dictionary(pa.int32(), _WORDS[name]))
+        for name in COMPACT
+    ]
+).empty_table()
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
 #: What a file of rows may take when it is unpacked.
@@ -282,6 +290,17 @@ class Rows:
         number, start, count = self._places[run_id]
         return self._parts[number].table(start, count)
 
+    def arrow(self) -> pa.Table:
+        """Return all rows as one table, runs one after another; texts are dictionaries.
+
+        The parameters' dictionary is of texts as `pack` makes them.
+        """
+        runs: dict[int, list[tuple[str, int]]] = {}
+        for run_id, (number, start, count) in self._places.items():
+            runs.setdefault(number, []).append((run_id, start + count))
+        parts = [part.arrow(runs.get(number, [])) for number, part in enumerate(self._parts)]
+        return pa.concat_tables(parts).unify_dictionaries() if parts else _EMPTY
+
 
 class _Part:
     """Some runs' rows: of each column its different values, and in each row which of them it is.
@@ -309,6 +328,24 @@ class _Part:
             self.by_places[key] = self.shapes.setdefault(rows, Shape(rows))
         return Table(self.by_places[key], self.values.slice(start, count).to_pylist())
 
+    def arrow(self, runs: Sequence[tuple[str, int]]) -> pa.Table:
+        """Return all rows; ``runs`` stand in them, each up to a place."""
+        names, ends = pa.array([name for name, _ in runs], pa.string()), [end for _, end in runs]
+        at = pa.RunEndEncodedArray.from_arrays(
+            pa.array(ends, pa.int32()), pa.array(range(len(ends)), pa.int32())
+        )
+        columns = {"run_id": pa.DictionaryArray.from_arrays(pc.run_end_decode(at), names)}
+        for name, (words, places) in self.columns.items():
+            known = words[:-1]  # the last one stands for none
+            texts = [_packed(one) for one in known] if name == "params" else known
+            buffer = pa.py_buffer(places)
+            indices = pa.Array.from_buffers(pa.int32(), len(places), [None, buffer])
+            indices = pc.if_else(
+                pc.equal(indices, len(known)), pa.scalar(None, pa.int32()), indices
+            )
+            columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array(texts, _WORDS[name]))
+        return pa.table({**columns, "value": self.values}).select(COMPACT)
+
 
 def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
     """Yield each run of a table with the number of its rows, as they stand."""
@@ -328,7 +365,7 @@ def _indices(column: pa.ChunkedArray, name: str) -> tuple[list[Any], memoryview[
     column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     chunk = _chunk(column)
     words = chunk.dictionary.to_pylist()
-    words = [_unpack(text) for text in words] if name == "params" else words
+    words = [unpack(text) for text in words] if name == "params" else words
     # A row without a value has the place after the last.
     places = pc.cast(pc.fill_null(chunk.indices, len(words)), pa.int32())
     first = places.offset
@@ -397,11 +434,12 @@ def read_cache(data: bytes) -> pa.Table:
     return table
 
 
-def export_table(columns: dict[str, list[Any]]) -> pa.Table:
+def export_table(columns: dict[str, list[Any]], version: int) -> pa.Table:
     """Return the public export: text columns but for value (float) and repetition (integer)."""
     types = {"value": pa.float64(), "repetition": pa.int32()}
     return pa.table(
-        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()},
+        metadata={"sitegen.export": str(version)},
     )
 
 
@@ -451,12 +489,17 @@ def _decoded(column: pa.ChunkedArray) -> list[Params]:
         column = column.dictionary_encode()
     out: list[Params] = []
     for chunk in column.chunks:
-        unique = [_unpack(text) for text in chunk.dictionary.to_pylist()]
+        unique = [unpack(text) for text in chunk.dictionary.to_pylist()]
         out += map(unique.__getitem__, chunk.indices.to_pylist())
     return out
 
 
-def _unpack(text: str) -> Params:
+def _packed(params: Params) -> str:
+    return _PAIRS.join(_PAIR.join(pair) for pair in params)
+
+
+def unpack(text: str) -> Params:
+    """Return parameters that `pack` made one text of."""
     if not text:
         return ()
     pairs = (pair.partition(_PAIR) for pair in text.split(_PAIRS))
@@ -495,7 +538,7 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
             raise SitegenError("its footer contradicts itself")
         packed = sum(group.total_byte_size for group in groups)
         if careful or packed * max(about.num_rows, 1) > MAX_BYTES:
-            _check_size(data, about.num_rows)
+            check_size(data, about.num_rows)
         table = file.read(columns=schema.names, use_threads=False)
         if table.num_rows > rows:
             raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
@@ -518,7 +561,7 @@ def _check_names(names: list[str], schema: pa.Schema) -> None:
         raise SitegenError(f"has the column {min(twice)} twice")
 
 
-def _check_size(data: bytes, rows: int) -> None:
+def check_size(data: bytes, rows: int) -> None:
     """Raise SitegenError for a file whose columns would take more than MAX_BYTES.
 
     A text stands once in a dictionary and may be the value of every row: a few kilobytes hold

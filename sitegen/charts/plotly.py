@@ -13,10 +13,10 @@ ticks are to be ``free`` once a reader zooms. Of a trace, point by point: the pl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from sitegen.charts import layout
+from sitegen.charts import colours, layout
 from sitegen.charts.spec import (
     NOT_MEASURED,
     SQUARE,
@@ -29,9 +29,15 @@ from sitegen.charts.spec import (
     Point,
 )
 
+if TYPE_CHECKING:
+    from plotly import graph_objects
+
 #: JSON for Plotly: `data`, `layout`.
 Figure = dict[str, Any]
 
+#: Pixels around a figure that stands by itself, and above it for its title.
+_AROUND: Final = 16
+_HEAD: Final = 36
 _INK: Final = "var(--ink)"
 _INK2: Final = "var(--ink2)"
 _INK3: Final = "var(--ink3)"
@@ -66,6 +72,54 @@ _PAPER: Final = {"xref": "paper", "yref": "paper"}
 def figure(spec: Chart) -> Figure:
     """Build the live figure of a chart."""
     return _bars(spec) if isinstance(spec, BarChart) else _lines(spec)
+
+
+def graph(spec: Chart) -> graph_objects.Figure:
+    """Return a chart as a figure of the library, whole by itself: with a title, and in colours."""
+    from plotly import graph_objects
+
+    live = _coloured(figure(spec), colours.light())
+    for trace, told in zip(live["data"], _sentences(spec), strict=False):
+        trace["customdata"] = [plain(text).replace("\n", "<br>") for text in told]
+    for trace in live["data"]:
+        trace.pop("meta", None)
+    frame = live["layout"]
+    frame.pop("meta", None)
+    title = f"{plain(spec.title)}<br><sup>{plain(spec.subtitle)}</sup>"
+    place = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"}
+    pad = {"t": _AROUND, "l": _AROUND}
+    frame["title"] = {"text": title, "font": {"size": 15}, "pad": pad, **place}
+    margin = frame["margin"]
+    frame["margin"] = {side: size + _AROUND for side, size in margin.items() if side != "pad"}
+    frame["margin"]["t"] += _HEAD
+    frame["height"] += _HEAD + 2 * _AROUND
+    frame["width"] = layout.WIDTH + 2 * _AROUND
+    return graph_objects.Figure(live)
+
+
+def _sentences(spec: Chart) -> Iterator[list[str]]:
+    """Yield what is said of the marks of each trace, for those that have marks to point at."""
+    if isinstance(spec, BarChart):
+        rows = layout.bar_layout(spec).rows
+        said = [(row, row.mark.sentence(row.heading, spec.unit)) for row in rows]
+        yield [text for row, text in said if not row.mark.doubt]
+        if any(row.mark.doubt for row in rows):
+            yield [text for row, text in said if row.mark.doubt]
+        return
+    for series in layout.frame(spec).series:
+        points = _with_gaps([point for _, _, point in series.points])
+        yield [spec.sentence(series.line, point) for point in points]
+
+
+def _coloured(value: Any, palette: Mapping[str, str]) -> Any:  # noqa: ANN401 - parts of JSON
+    """Return a part of a figure with colours in the place of the style sheet's names."""
+    if isinstance(value, dict):
+        return {key: _coloured(each, palette) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_coloured(each, palette) for each in value]
+    if isinstance(value, str) and value.startswith("var(--") and value[6:-1] in palette:
+        return palette[value[6:-1]]
+    return value
 
 
 def plain(text: str) -> str:

@@ -26,7 +26,7 @@ class _Commands(click.Group):
             result = run(*args, standalone_mode=False, **extra)
         except click.UsageError as error:
             about = error.ctx.command_path if error.ctx else "sitegen"
-            _stop(f"{error.format_message()}; see `{about} --help`")
+            _stop(f"{error.format_message().rstrip('.')}; see `{about} --help`")
         except click.ClickException as error:
             _stop(error.format_message())
         except (click.Abort, KeyboardInterrupt):

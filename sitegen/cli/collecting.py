@@ -169,13 +169,15 @@ def import_(
     verbose: bool,
     **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
-    """Bring in what other tools wrote, packs of runs, or figures as a tidy CSV.
+    """Bring in what other tools wrote, packs of runs, or figures as a tidy table.
 
     A tool's own output is recognised by its content; --forms lists the tools. Of a folder every
     file is tried, and what was not taken is said. When a file is refused, nothing is written.
+    The file - is standard input, of any of these forms.
 
     \b
-    A tidy CSV has one measurement a line. Columns that must be there:
+    A tidy table (CSV, or what `export` writes as JSON or Parquet) has one measurement a row.
+    Columns that must be there:
       benchmark, workload, environment, metric, statistic, unit
       value        in the base unit; empty: not measured
     Columns that are read where they are there:
@@ -186,15 +188,19 @@ def import_(
       started_at   UTC, from 2025 to 2025-01-31T12:00:00Z
       run_id       tells the runs of one environment apart; they get new ids
       session      what was set up together, and boot: files that say so count as replicates
+      preset       quick runs are compared with no others; complete: no for what was cut short
       source       id of the publication, with section; origin: who took the figure
+      better       for a metric of your own: higher, lower or none; without it nothing compares it
+      metric_title what pages call such a metric
+      provenance   only `cited` is read, which needs a source: what others collected or imported
+                   is imported here, whatever the file says
 
-    Other columns are left alone, and so is `provenance`, on purpose: what others collected is
-    imported here, whatever the file says.
+    Other columns are left alone.
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from sitegen import redact
     from sitegen.archive.remote import opened
     from sitegen.cli import terminal
-    from sitegen.intake import tidy
+    from sitegen.intake import piped, tidy
     from sitegen.intake.files import parse_settings, read_all, write
     from sitegen.intake.run import Order
     from sitegen.model import Provenance
@@ -212,10 +218,12 @@ def import_(
         settings=parse_settings(settings),
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    redactor = redact.of_this_machine(workdir=report.cache)
-    arrivals, left = read_all(files, ordered, redactor, together=together, watched=terminal.watched)
-    archive = opened(report)
-    taken = [*write(arrivals, archive, report.aliases, take_remarks=take_remarks)]
+    redactor, archive = redact.of_this_machine(workdir=report.cache), opened(report)
+    with piped.as_files(files, sys.stdin.buffer) as paths:
+        arrivals, left = read_all(
+            paths, ordered, redactor, together=together, watched=terminal.watched
+        )
+        taken = [*write(arrivals, archive, report.aliases, take_remarks=take_remarks)]
     click.echo(terminal.arrived(taken, left, verbose=verbose), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)

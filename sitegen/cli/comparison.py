@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
-from sitegen.analysis.pairing import Pairing, Unpaired, pair, pair_values
+from sitegen.analysis.pairing import Pairing, Unpaired, as_json, pair, pair_values
 from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
@@ -21,7 +21,7 @@ from sitegen.cli.terminal import aligned, encoded
 from sitegen.config import Config
 from sitegen.errors import SitegenError, Unjudged
 from sitegen.model import AnyRun, Comparability, Series
-from sitegen.report import effects, words
+from sitegen.report import effects, excerpt, words
 
 
 class Question(Struct, frozen=True):
@@ -240,14 +240,76 @@ def text(pairing: Pairing, rows: Sequence[Row]) -> str:
 
 
 def markdown(pairing: Pairing, rows: Sequence[Row]) -> str:
-    """Return a table for a pull request; what the machines differ in is folded."""
-    rule = ["---", "---:", "---:", "---:", "---:", "---", "---"]
-    lines = [*map(_bar, (_head(pairing), rule, *map(_cells, rows)))]
-    if pairing.differing:
-        head, rule = ("What", pairing.baseline, pairing.side), ["---", "---", "---"]
-        lines += ["", "<details><summary>They differ in</summary>", ""]
-        lines += [*map(_bar, (head, rule, *_differing(pairing))), "", "</details>"]
-    return "\n".join(lines) + "\n"
+    """Return what a pull request is told: the answer in one line, and a table of the headlines.
+
+    All else is folded: what is judged and no headline, what was not judged, what differs.
+    """
+    judged = [row for row in rows if not row.unjudged]
+    heads = [row for row in judged if row.comparison.headline]
+    others = [row for row in judged if not row.comparison.headline]
+    parts = [_answered(pairing, rows), *_table(pairing, heads or others)]
+    if heads and others:
+        parts += _folded(
+            f"{words.count(len(others), 'other series', 'other series')}", *_table(pairing, others)
+        )
+    if left := [row for row in rows if row.unjudged]:
+        lines = [
+            (row.series, *_cells(row)[1:3], words.joined(*_cells(row)[5:], by="; ")) for row in left
+        ]
+        head = ("Series", pairing.baseline, pairing.side, "Why")
+        parts += _folded(f"Not judged: {len(left)} of {len(rows)} series", _grid(head, lines))
+    if differing := list(_differing(pairing)):
+        sides = ("What", pairing.baseline, pairing.side)
+        many = words.count(len(differing), "thing")
+        parts += _folded(f"They differ in {many}", _grid(sides, differing))
+    return "\n\n".join(parts) + "\n"
+
+
+def _answered(pairing: Pairing, rows: Sequence[Row]) -> str:
+    """Return the answer: the worst that is decided, and how many series have which word."""
+    heads = [row for row in rows if row.comparison.headline] or list(rows)
+    decided = [row for row in rows if row.comparison.decided]
+    slower = [row for row in decided if row.comparison.word == Word.SLOWER]
+    answer, worst = "nothing is decided", next(iter(slower or decided), None)
+    if worst:
+        answer = f"{worst.comparison.verdict if slower else 'nothing is slower'}"
+    counts = Counter(row.comparison.verdict or "without a word" for row in heads)
+    many = words.count(len(heads), "series", "series")
+    said = [f"**{excerpt.plain(f'{pairing.side} against {pairing.baseline}: {answer}')}.**"]
+    if worst:
+        cells = _cells(worst)
+        ends = f" ({cells[4]})" if cells[4] else ""
+        said.append(
+            excerpt.plain(f"The worst that is decided: {cells[0]}, {cells[3]}{ends}, {cells[5]}.")
+        )
+    said.append(
+        excerpt.plain(f"Of {many}: {', '.join(f'{n} {word}' for word, n in counts.most_common())}.")
+    )
+    return " ".join(said)
+
+
+def _table(pairing: Pairing, rows: Sequence[Row]) -> list[str]:
+    """Return rows as a table, and what stands beside all of them once, under it."""
+    if not rows:
+        return []
+    cells = [_cells(row) for row in rows]
+    beside = [row[-1].split("; ") for row in cells]
+    common = [part for part in beside[0] if len(rows) > 1 and all(part in each for each in beside)]
+    own = ["; ".join(part for part in each if part not in common) for each in beside]
+    head, width = _head(pairing), 7 if any(own) else 6
+    grid = [(*row[:-1], rest)[:width] for row, rest in zip(cells, own, strict=True)]
+    under = [excerpt.plain(f"Of all of these: {'; '.join(common)}.")] if any(common) else []
+    return [_grid(head[:width], grid, right=range(1, 5)), *under]
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], right: Container[int] = ()) -> str:
+    rule = ["---:" if place in right else "---" for place in range(len(head))]
+    lines = [[excerpt.plain(cell) for cell in row] for row in (head, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _folded(summary: str, *parts: str) -> list[str]:
+    return [f"<details><summary>{summary}</summary>", *parts, "</details>"]
 
 
 def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
@@ -257,7 +319,7 @@ def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
         for one in pairing.differing
         if one.kind == MACHINE
     ]
-    comparisons = [_json(row.comparison) for row in rows]
+    comparisons = [as_json(row.comparison) for row in rows]
     sides = {"baseline": pairing.baseline, "side": pairing.side}
     return encoded({**sides, "comparisons": comparisons, "differing": differing})
 
@@ -275,43 +337,6 @@ def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
             yield f"{difference.title} ({difference.meaning})", base, side
 
 
-def _json(comparison: Comparison) -> dict[str, Any]:
-    series, interval = comparison.series, comparison.interval
-    subtracted = comparison.difference_interval
-    undecided = comparison.word == Word.INCONCLUSIVE
-    sides = {"baseline": comparison.baseline, "side": comparison.side}
-    stands_on = comparison.stands_on
-    counts = {name: getattr(stands_on, name) or None for name in sides}
-    return {
-        "benchmark": series.benchmark,
-        "workload": series.workload,
-        "metric": series.metric,
-        "statistic": series.statistic,
-        "params": dict(series.params),
-        "unit": comparison.metric.unit,
-        **{name: cell.summary.value if cell.summary else None for name, cell in sides.items()},
-        "slowdown": comparison.factor,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "overhead": comparison.share,
-        "scale": comparison.metric.scale,
-        "difference": comparison.difference,
-        "difference_low": subtracted.low if subtracted else None,
-        "difference_high": subtracted.high if subtracted else None,
-        "more_runs": comparison.more_replicates if undecided else None,
-        "word": comparison.verdict,
-        "decided": comparison.decided,
-        "level": stands_on.level if stands_on.least else None,
-        "replicates": counts,
-        "in_turns": bool(stands_on.turns),
-        "among": comparison.among if comparison.headline else None,
-        "reason": comparison.reason,
-        "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
-        "runs": {name: list(cell.runs) for name, cell in sides.items()},
-        "set_aside": {run: one.rule.id for _, one in comparison.aside for run in one.runs},
-    }
-
-
 def _cells(row: Row) -> tuple[str, ...]:
     one, unit = row.comparison, effects.unit_of(row.comparison)
     values = [
@@ -322,7 +347,3 @@ def _cells(row: Row) -> tuple[str, ...]:
         return row.series, *values, "", "", one.verdict, one.reason
     cost, ends = effects.effect(one), effects.interval(one)
     return row.series, *values, cost, ends, one.verdict, effects.detail(one)
-
-
-def _bar(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from sitegen.cli import options
+from sitegen.errors import SitegenError
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", required=False, type=options.PATH)
+def init(folder: Path | None) -> None:
+    """Begin a report in DIR, or here: settings, notes, claims, workflows of GitHub.
+
+    Each file is written where there is none, and what is there is left alone. The workflows go to
+    the top of the repository that DIR lies in.
+    """
+    from sitegen import config
+    from sitegen.site import init as beginning
+
+    if folder is None and (report := config.found()).is_file() and report != Path(config.FILE):
+        fix = "name a folder to begin another in it"
+        raise SitegenError(f"is a part of the report of {report}", where=str(Path.cwd()), fix=fix)
+    for line in beginning.told(beginning.begin(folder or Path())):
+        click.echo(line)
 
 
 @click.command()
@@ -59,4 +80,4 @@ def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: 
         click.echo(line)
 
 
-COMMANDS = (build, serve, publish)
+COMMANDS = (init, build, serve, publish)

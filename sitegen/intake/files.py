@@ -22,7 +22,7 @@ from sitegen.collect import Bundle, Reader
 from sitegen.collect.installed import forms
 from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
-from sitegen.intake import packs, tidy
+from sitegen.intake import packs, sheets, tidy
 from sitegen.intake.packs import Packed
 from sitegen.intake.run import Arrival, Import, NoEnvironment, Order
 from sitegen.model import RUN_ID, Remark
@@ -93,7 +93,7 @@ def read_all(
 
 
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
-    """Return the runs in a file: a pack, a tidy CSV, or the output of a tool that is known.
+    """Return the runs in a file: a pack, a tidy table, or the output of a tool that is known.
 
     Raises SitegenError when nobody knows the form, or with the place that its reader stumbled
     on. Writes nothing.
@@ -108,13 +108,13 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
     if beside := _commands_of(path, order):
         return [*_together((path, beside), order, redactor)]
     data = _bytes(path)
-    if not order.tool and _is_tidy(data):
+    if not order.tool and sheets.is_sheet(data):
         with _limited(path):
             runs = tidy.read_runs(
-                path, order.provenance, order.sources, order.environment, order.date
+                path, order.provenance, order.sources, order.environment, order.date, data
             )
             runs = [replace(run, **{k: v for k, v in order.shared.items() if v}) for run in runs]
-            return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
+            return [Arrival(redacted(run, redactor.anew()), {}, "tidy table") for run in runs]
     forms()  # loads the readers, which the limit of memory is not for
     with _limited(path):
         benchmark, reader = _reader_of(data, path, order.tool)
@@ -383,16 +383,10 @@ def _check_bounds(data: bytes) -> None:
     if (lines := data.count(b"\n")) > MAX_LINES:
         raise SitegenError(f"holds {lines:,} lines, and {MAX_LINES:,} at most are read")
     if data.lstrip()[:1] in (b"{", b"["):
-        bounds.check_json(data)
+        most = sheets.MAX_VALUES if sheets.is_sheet(data) else bounds.MOST_VALUES
+        bounds.check_json(data, most)
     if not data or data.isspace():
         raise SitegenError("is empty")
-
-
-def _is_tidy(data: bytes) -> bool:
-    """Say whether the first line has the columns that name a figure."""
-    head = [*data[:10_000].decode("utf-8-sig", "replace").splitlines(), ""][0]
-    columns = {name.strip(' "') for name in head.split(",")}
-    return len(columns & {"benchmark", "workload", "metric", "value"}) >= 2  # noqa: PLR2004 - a missing column is told by name then
 
 
 def _named(pairs: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:

@@ -9,6 +9,8 @@ from sitegen.report.costs import CostRow, CostTable
 from sitegen.report.effects import NBSP
 
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|#~&]")
+#: Seen by nobody, and no part of a name.
+_JOINER = "\N{WORD JOINER}"
 _HEAD = ("Series", "Cost", "95 % interval", "Verdict")
 MOST_ROWS = 12
 
@@ -32,8 +34,9 @@ def of_page(
 
 
 def plain(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
-    return _SIGNS.sub(r"\\\g<0>", " ".join(text.replace(NBSP, " ").split()))
+    """Return a text that Markdown shows as it is, and that calls nobody on GitHub."""
+    text = " ".join(text.replace(NBSP, " ").split()).replace("@", f"@{_JOINER}")
+    return _SIGNS.sub(r"\\\g<0>", text)
 
 
 def _named(row: CostRow) -> str:
