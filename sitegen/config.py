@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ TEES = get_args(Tee)
 Text = Annotated[str, Meta(description="a text in quotes")]
 Filled = Annotated[str, Meta(pattern=r"\S", description="a text in quotes, and not empty")]
 Folder = Annotated[str, Meta(pattern=r"\S", description="the name of a folder")]
+Place = Annotated[str, Meta(pattern=r"\S", description="the name of a folder, or an address")]
 Address = Annotated[
     str, Meta(pattern="^($|https?://)", description="an address that begins with https://")
 ]
@@ -137,11 +139,24 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
+class StorageTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a store of archives is spoken to, where its own settings do not say: no secrets."""
+
+    endpoint_url: Address = ""
+    profile: Text = ""
+    anonymous: Annotated[bool, Meta(description="true or false")] = False
+
+
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What `sitegen.toml` says of the report; the folders are seen from that of the file."""
 
     title: Annotated[Filled, told("name of the report", "What our TEEs cost")] = TITLE
-    archive: Annotated[Folder, told("folder of the runs", "archive")] = "archive"
+    archive: Annotated[
+        Place,
+        told(
+            "folder of the runs, or an [address](archives.md) such as `s3://bucket/name`", "archive"
+        ),
+    ] = "archive"
     output: Annotated[Folder, told("folder of the built site", "site")] = "site"
     notes: Annotated[
         Folder,
@@ -189,6 +204,13 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
             [".well-known/security.txt"],
         ),
     ] = ()
+    storage: Annotated[
+        StorageTable | None,
+        told(
+            "how the store of an archive elsewhere is spoken to: a table of its own",
+            {"endpoint_url": "https://s3.example.org"},
+        ),
+    ] = None
 
 
 class Key(NamedTuple):
@@ -243,12 +265,17 @@ class Environment(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """All settings of a report, with where its parts lie."""
+    """All settings of a report, with where its parts lie.
+
+    Where the archive is ``elsewhere``, at an address, ``archive`` is where the copy of it lies.
+    """
 
     root: Path
     file: Path = Path(FILE)
     title: str = TITLE
     archive: Path = Path("archive")
+    elsewhere: str = ""
+    storage: StorageTable = StorageTable()
     output: Path = Path("site")
     notes: Path = Path("notes")
     claims: Path = Path("claims")
@@ -266,6 +293,16 @@ class Config(Struct, frozen=True):
     def environment(self, label: str) -> Environment:
         """Return the declared environment, or one that says only its label."""
         return self.environments.get(label) or Environment(label)
+
+    @property
+    def archive_place(self) -> str:
+        """What the archive is called in messages: its address, or its folder."""
+        return self.elsewhere or str(self.archive)
+
+    @property
+    def unsent(self) -> Path:
+        """The folder of runs that wait to be sent to an archive elsewhere."""
+        return self.root / "unsent" / self.archive.name
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -323,7 +360,7 @@ def load(
     path: Path | None = None,
     *,
     folder: Path | None = None,
-    archive: Path | None = None,
+    archive: Path | str | None = None,
     output: Path | None = None,
     base_url: str | None = None,
 ) -> Config:
@@ -339,20 +376,57 @@ def load(
     site, root = settings.site, file.parent
     folders = {key: root / getattr(site, key) for key in FOLDERS}
     _check_folders(folders, file)
+    where = "--archive" if archive else f"{file}: site.archive"
+    runs, elsewhere = place_of(str(archive or site.archive), folders["cache"], where)
+    folders["archive"] = runs if archive or elsewhere else root / runs
+    storage = site.storage or StorageTable()
+    address(storage.endpoint_url, f"{file}: site.storage.endpoint_url")
     for run in site.pinned:
         checked(check_run_id, run, f"{file}: site.pinned")
     if base_url:
         decoded(base_url, Address, "--base-url")
-    folders["archive"] = archive or folders["archive"]
     folders["output"] = output or folders["output"]
-    values = structs.asdict(site) | folders
+    values = structs.asdict(site) | folders | {"elsewhere": elsewhere, "storage": storage}
     values["base_url"] = (base_url or site.base_url).rstrip("/")
     values["keep"] = tuple(_kept(path, file) for path in site.keep)
-    given = {"archive": str(archive.resolve())} if archive else {}
+    given = {"archive": elsewhere or str(runs.resolve())} if archive else {}
     given |= {"base_url": values["base_url"]} if base_url else {}
     return Config(
         root, file, **values, given=given, environments=_environments(settings.environments, file)
     )
+
+
+def place_of(archive: str, cache: Path, where: str = "") -> tuple[Path, str]:
+    """Return the folder of an archive, and its address where it lies elsewhere.
+
+    Its folder is a copy in the cache then. Raises SitegenError as `address` does.
+    """
+    elsewhere = address(archive, where)
+    if not elsewhere:
+        return Path(re.sub("^(file|local)://", "", archive)), ""
+    name = re.sub(r"[^a-z0-9]+", "-", elsewhere.lower().rpartition("/")[2]).strip("-")[:40]
+    digest = hashlib.sha256(elsewhere.encode()).hexdigest()[:8]
+    return cache / "remote" / f"{name}-{digest}", elsewhere
+
+
+def address(text: str, where: str) -> str:
+    """Return the address of an archive elsewhere; nothing for a folder of this machine.
+
+    Raises SitegenError for one that holds what is nobody else's business.
+    """
+    scheme, found, rest = text.partition("://")
+    if not found or scheme.lower() in ("", "file", "local"):
+        return ""
+    fix = "credentials are set where its tools look for them"
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) or not rest.strip("/"):
+        raise SitegenError(
+            "is no address of an archive", where=where, fix="such as s3://bucket/name"
+        )
+    if ":" in rest.rpartition("@")[0]:
+        raise SitegenError("the address has a password in it", where=where, fix=fix)
+    if set("?#") & set(rest) or not text.isprintable() or " " in text:
+        raise SitegenError("the address has more in it than a place", where=where, fix=fix)
+    return f"{scheme.lower()}://{rest.rstrip('/')}"
 
 
 def found(folder: Path | None = None) -> Path:

@@ -153,6 +153,27 @@ def test_what_is_not_understood_is_named_with_its_place(
     assert str(refusal.value).startswith(f"{path}: {told}")
 
 
+def test_an_archive_is_a_folder_or_lies_at_an_address(tmp_path: Path) -> None:
+    file = write(tmp_path, '[site]\narchive = "s3://Bench/ours/"\n')
+    loaded = config.load(file)
+    assert loaded.elsewhere == loaded.archive_place == "s3://Bench/ours"
+    assert loaded.archive.parent == tmp_path / ".sitegen" / "remote"
+    assert loaded.unsent == tmp_path / "unsent" / loaded.archive.name
+    other = config.load(file, archive="s3://Bench/ours-2")
+    assert other.archive != loaded.archive
+    assert config.load(file, archive="mine").elsewhere == ""
+    assert config.load(file, archive="file:///x/y").archive == Path("/x/y")
+    file.write_text('[site]\narchive = "file://x"\n')
+    assert config.load(file).archive == tmp_path / "x"
+    file.write_text('[site]\narchive = "s3://me:hush@bucket"\n')
+    with pytest.raises(SitegenError, match="the address has a password") as refusal:
+        config.load(file)
+    assert "hush" not in str(refusal.value)
+    file.write_text('[site]\nstorage = { endpoint_url = "https://me:hush@host" }\n')
+    with pytest.raises(SitegenError, match="endpoint_url: the address has a password"):
+        config.load(file)
+
+
 TABLES = (("site", config.SiteTable), ("environments.<label>", config.EnvironmentTable),
           ("environments.<label>.price", config.Price))  # fmt: skip
 

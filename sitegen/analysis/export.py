@@ -188,10 +188,12 @@ def export(config: Config, form: str) -> Export:
     runs = [one.run for one in held.runs.values()]
     if not runs and held.damaged:
         raise SitegenError(
-            "all runs are damaged", where=str(config.archive), fix="see `sitegen fsck`"
+            "all runs are damaged", where=config.archive_place, fix="see `sitegen fsck`"
         )
     if not runs:
-        raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")
+        raise SitegenError(
+            "no runs", where=config.archive_place, fix="`sitegen collect` takes some"
+        )
     data, aside = quarantine.without_failing(runs, make, make)
     return Export(data, (*held.damaged, *held.damages(aside)))
 

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from sitegen.archive import hidden, remarks
 from sitegen.archive.manifest import File, Step
 from sitegen.archive.quarantine import SetAside
+from sitegen.archive.remote import opened
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.catalogue.rules import READ_CONDITIONS
 from sitegen.config import Config
@@ -91,7 +92,7 @@ def of(config: Config, *, alone: bool = False) -> Library:
 
     ``alone`` leaves all work to this process, which has threads that a fork would be without.
     """
-    archive = Archive(config.archive)
+    archive = opened(config)
     return load(archive, config.cache / "cache", archive.scan(), config.aliases, alone=alone)
 
 
@@ -101,7 +102,7 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
     What the index knows is not read again; of another run its manifest is, and the sizes of its
     files: a machine that merely collects loads nothing heavy for that.
     """
-    archive, index = Archive(config.archive), _read_index(config.cache / "cache")
+    archive, index = opened(config), _read_index(config.cache / "cache")
     cached, aliases = {line.run.id: line for line in index.lines}, config.aliases
     runs: list[AnyRun] = []
     damaged: list[Damaged] = []

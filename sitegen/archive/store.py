@@ -30,6 +30,8 @@ BEGIN = "`sitegen collect` and `sitegen import` bring runs in, `sitegen init` be
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
 #: Less room than this is none: what is measured in an hour is not to be lost for it.
 _LEAST_ROOM_BYTES = 20_000_000
+#: What one run may take as it is archived, where it comes from elsewhere.
+MAX_RUN_BYTES = 100_000_000
 #: How many times its own size a raw output may be unpacked, beside what any may have.
 MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 #: As much of an unpacked raw output do pages show.
@@ -71,12 +73,25 @@ class Fault(Struct, frozen=True):
     fix: str
 
 
+class Absent(SitegenError):  # noqa: N818 - says what is missing
+    """There is nothing of this name where an archive lies."""
+
+
+class NoArchive(SitegenError):  # noqa: N818 - says what is missing
+    """There is no archive yet: the first run makes it."""
+
+
 class Archive:
     """A folder of runs. Append-only: nothing here changes or removes a run."""
 
-    def __init__(self, root: Path) -> None:
-        """Use the folder ``root``, which need not exist yet."""
-        self.root = root
+    def __init__(self, root: Path, place: str = "") -> None:
+        """Use the folder ``root``, which need not exist yet; messages call it ``place``."""
+        self.root, self.place = root, place or str(root)
+
+    def shown(self, path: Path) -> str:
+        """Return what messages call what lies at ``path`` in the archive."""
+        whole = path.absolute()
+        return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
     def path(self, run: Run) -> Path:
         """Return the folder of ``run``."""
@@ -124,30 +139,7 @@ class Archive:
 
     def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
         """Write a run that `checked_files` returned, byte for byte, as `write` does."""
-        final = self.path(run)
-        if (final / "run.json").is_file():
-            return final
-        hidden = final.parent / f"{_HIDDEN}{run.id}-{secrets.token_hex(4)}"
-        try:
-            for name in _manifest_last(files):
-                (hidden / name).parent.mkdir(parents=True, exist_ok=True)
-                _write_flushed(hidden / name, files[name])
-            if (hidden / "raw").is_dir():
-                _flush_folder(hidden / "raw")
-            _flush_folder(hidden)
-            try:
-                hidden.rename(final)
-            except OSError:
-                if not (final / "run.json").is_file():
-                    raise
-            _flush_folder(final.parent)
-        except OSError as error:
-            raise SitegenError(
-                f"cannot write the run: {error.strerror}", where=str(final), fix="nothing was kept"
-            ) from error
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-        return final
+        return put_folder(self.path(run), files)
 
     @staticmethod
     def checked_files(
@@ -164,7 +156,7 @@ class Archive:
         listed = manifest.parse(files["run.json"])
         if listed.id != run_id:
             raise SitegenError(f"run.json says it is {listed.id}")
-        names = _names(listed)
+        names = names_of(listed)
         if strange := sorted(files.keys() - names - {"run.json"}):
             raise SitegenError(f"{strange[0][:80]!r} is not in its manifest")
         for file in listed.files:
@@ -192,12 +184,12 @@ class Archive:
             )
         lost = [
             name
-            for name in _manifest_last(files)
+            for name in manifest_last(files)
             if not (entry.path / name).is_file() or _read(entry.path / name) != files[name]
         ]
         for name in lost:
             (entry.path / name).parent.mkdir(exist_ok=True)
-            _put_file(entry.path / name, files[name])
+            put_file(entry.path / name, files[name])
         return bool(lost)
 
     def adopt_remark(self, run: Run, name: str, data: bytes) -> None:
@@ -205,7 +197,7 @@ class Archive:
         remarks.parse(name, data)
         final = self.path(run).parent / name
         if remarks.run_of(name) == run.id and not final.exists():
-            _put_file(final, data)
+            put_file(final, data)
 
     def scan(self) -> list[Entry]:
         """Return every folder that is called as a run is, by run id; reads nothing but names.
@@ -213,7 +205,7 @@ class Archive:
         Raises SitegenError when the archive is not there.
         """
         if not self.root.is_dir():
-            raise SitegenError("no such archive", where=str(self.root), fix=BEGIN)
+            raise NoArchive("no such archive", where=self.place, fix=BEGIN)
         entries: list[Entry] = []
         for environment in filter(LABEL.fullmatch, sorted(_folders(self.root))):
             about: defaultdict[str, list[str]] = defaultdict(list)
@@ -273,7 +265,7 @@ class Archive:
         Raises SitegenError for words that no page can show, or when it cannot be written.
         """
         name, data = remarks.dump(entry.run_id, remark)
-        return _put_file(entry.path.parent / name, data)
+        return put_file(entry.path.parent / name, data)
 
     def find(self, run_id: str) -> Entry:
         """Return the run whose id is, or ends with, ``run_id``.
@@ -285,7 +277,7 @@ class Archive:
             return matches[0]
         if not matches:
             raise SitegenError(
-                f"no run {run_id!r}", where=str(self.root), fix="`sitegen list` shows them"
+                f"no run {run_id!r}", where=self.place, fix="`sitegen list` shows them"
             )
         raise SitegenError(f"{len(matches)} runs end with {run_id!r}", fix="give the whole id")
 
@@ -326,7 +318,7 @@ class Archive:
 
         Raises SitegenError when it is that of another run, or a file is not as it says.
         """
-        _names(listed)
+        names_of(listed)
         if listed.id != entry.run_id or listed.environment != entry.environment:
             raise SitegenError(f"run.json says it is {listed.environment}/{listed.id}")
         for file in listed.files:
@@ -424,7 +416,35 @@ def most_raw(data: bytes) -> int:
     return min(MAX_RAW_RATIO * len(data) + _SMALL_BYTES, MAX_UNPACKED_BYTES)
 
 
-def _put_file(final: Path, data: bytes) -> Path:
+def put_folder(final: Path, files: Mapping[str, bytes]) -> Path:
+    """Write a run's files as the folder ``final``, whole or not at all, unless it is there."""
+    if (final / "run.json").is_file():
+        return final
+    hidden = final.parent / f"{_HIDDEN}{final.name}-{secrets.token_hex(4)}"
+    try:
+        for name in manifest_last(files):
+            (hidden / name).parent.mkdir(parents=True, exist_ok=True)
+            _write_flushed(hidden / name, files[name])
+        if (hidden / "raw").is_dir():
+            _flush_folder(hidden / "raw")
+        _flush_folder(hidden)
+        try:
+            hidden.rename(final)
+        except OSError:
+            if not (final / "run.json").is_file():
+                raise
+        _flush_folder(final.parent)
+    except OSError as error:
+        raise SitegenError(
+            f"cannot write the run: {error.strerror}", where=str(final), fix="nothing was kept"
+        ) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return final
+
+
+def put_file(final: Path, data: bytes) -> Path:
+    """Write a file, whole or not at all, and return it."""
     hidden = final.with_name(f"{_HIDDEN}{final.name}-{secrets.token_hex(4)}")
     try:
         _write_flushed(hidden, data)
@@ -453,11 +473,12 @@ def _folders(root: Path) -> list[str]:
         return [entry.name for entry in folder if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _manifest_last(names: Iterable[str]) -> list[str]:
+def manifest_last(names: Iterable[str]) -> list[str]:
+    """Return the files of a run in the order in which they are written."""
     return sorted(names, key=lambda name: (name == "run.json", name))
 
 
-def _names(listed: Manifest) -> set[str]:
+def names_of(listed: Manifest) -> set[str]:
     """Return the files that a manifest lists; raises SitegenError when no run can have them."""
     names = {file.name for file in listed.files}
     if "measurements.parquet" not in names:

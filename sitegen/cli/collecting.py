@@ -15,6 +15,7 @@ from sitegen.errors import INTERRUPTED, SitegenError, many
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sitegen.archive import Archive
     from sitegen.collect.execute import Progress
     from sitegen.intake.session import Outcome
 
@@ -52,7 +53,7 @@ def collect(
     **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
     """Run the benchmarks that can run here, and archive one run of each."""
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
     from sitegen.intake import session
 
     if quick and preset not in (None, "quick"):
@@ -67,13 +68,13 @@ def collect(
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    store, work = Archive(report.archive), report.cache / "work"
+    store, work = opened(report), report.cache / "work"
     outcomes: list[Outcome] = []
     try:
         for outcome in session.Round(ordered, store, work, say, _progress(quiet)).collect():
             outcomes.append(outcome)  # noqa: PERF402 - those before an interrupt are kept
     except KeyboardInterrupt:
-        _report(outcomes, say)
+        _report(outcomes, store, say)
         written = sum(bool(outcome.run_id) for outcome in outcomes)
         click.echo(
             f"\ninterrupted; {many(written, 'run')} {'is' if written == 1 else 'are'} kept",
@@ -88,7 +89,10 @@ def collect(
     if not any(outcome.run_id for outcome in outcomes):
         reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
         raise SitegenError(f"nothing was collected: {' | '.join(reasons)}")
-    _report(outcomes, say)
+    _report(outcomes, store, say)
+    if unsent := [outcome.unsent for outcome in outcomes if outcome.unsent]:
+        more = f" (and {len(unsent) - 1} more)" if unsent[1:] else ""
+        raise SitegenError(f"not sent: {unsent[0]}{more}")
 
 
 @click.command("collectors")
@@ -200,7 +204,7 @@ def import_(
     Other columns are left alone.
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from sitegen import redact
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
     from sitegen.cli import terminal
     from sitegen.intake import piped, tidy
     from sitegen.intake.files import parse_settings, read_all, write
@@ -220,7 +224,7 @@ def import_(
         settings=parse_settings(settings),
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    redactor, archive = redact.of_this_machine(workdir=report.cache), Archive(report.archive)
+    redactor, archive = redact.of_this_machine(workdir=report.cache), opened(report)
     with piped.as_files(files, sys.stdin.buffer) as paths:
         arrivals, left = read_all(
             paths, ordered, redactor, together=together, watched=terminal.watched
@@ -254,13 +258,12 @@ def _progress(quiet: bool) -> Callable[[Progress], None]:
     return show_it
 
 
-def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
+def _report(outcomes: Sequence[Outcome], store: Archive, say: Callable[[str], None]) -> None:
     for outcome in outcomes:
         if outcome.path:
             failed = f", {outcome.failed} failed" if outcome.failed else ""
-            folder = outcome.path.absolute()
-            here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-            say(f"{outcome.benchmark}: {many(outcome.measured, 'measurement')}{failed}; {here}")
+            place = outcome.path if outcome.unsent else store.shown(outcome.path)
+            say(f"{outcome.benchmark}: {many(outcome.measured, 'measurement')}{failed}; {place}")
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 

@@ -72,7 +72,8 @@ def settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def places(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--archive`` and ``--config``."""
-    command = click.option("--archive", type=PATH, help="Folder of the archive.")(command)
+    about = "Folder of the archive, or an address such as s3://bucket/name."
+    command = click.option("--archive", help=about)(command)
     return settings(command)
 
 

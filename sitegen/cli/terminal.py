@@ -15,7 +15,8 @@ import orjson
 from msgspec.structs import replace
 
 from sitegen.analysis import caveats
-from sitegen.archive import Archive, library, quarantine
+from sitegen.archive import library, quarantine
+from sitegen.archive.remote import opened
 from sitegen.archive.store import BEGIN
 from sitegen.catalogue.metrics import metric
 from sitegen.collect import Bundle, Host, Missing, Reader, installed
@@ -257,7 +258,7 @@ def runs(
 
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
     """Return one run with its measurements."""
-    archive = Archive(config.archive)
+    archive = opened(config)
     run = archive.read(archive.find(run_id))
     if as_json:
         return encoded(_plain(run))

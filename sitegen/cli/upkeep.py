@@ -29,11 +29,11 @@ def pack(
     file: Path | None,
 ) -> None:
     """Write RUNS, or all runs, as one file that `sitegen import` takes elsewhere."""
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
     from sitegen.intake import packs
 
     report = load()
-    store = Archive(report.archive)
+    store = opened(report)
     entries = packs.chosen(store, runs, environment, only, report.aliases)
     if file is None:
         if sys.stdout.isatty():
@@ -73,14 +73,14 @@ def restore(load: options.Load, run: str, reason: str) -> None:
 
 def _remark(report: Config, run: str, kind: str, text: str) -> None:
     from sitegen import redact
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
     from sitegen.intake import upkeep
     from sitegen.model import RemarkKind
 
     redactor = redact.of_this_machine(workdir=report.cache)
-    store = Archive(report.archive)
+    store = opened(report)
     run_id, file = upkeep.remark(store, run, RemarkKind(kind), text, redactor)
-    click.echo(f"{run_id}: {kind}; {file}")
+    click.echo(f"{run_id}: {kind}; {store.shown(file)}")
 
 
 @click.command()
@@ -95,10 +95,10 @@ def reparse(
 
     What reads differently becomes a new run that supersedes the old one; the old one stays.
     """
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
     from sitegen.intake import packs, upkeep
 
-    store = Archive(load().archive)
+    store = opened(load())
     entries = packs.chosen(store, runs, "", only)
     changed = 0
     for outcome in upkeep.reparse(store, entries, dry_run=dry_run):
@@ -124,9 +124,9 @@ def baseline(load: options.Load, pairs: tuple[str, ...]) -> None:
 @options.places
 def fsck(load: options.Load) -> None:
     """Read every file of every run and name what is damaged."""
-    from sitegen.archive import Archive
+    from sitegen.archive.remote import opened
 
-    target = Archive(load().archive)
+    target = opened(load())
     findings = list(target.fsck())
     for finding in findings:
         click.echo(f"{finding.path}: {finding.problem}; {finding.fix}")
@@ -134,4 +134,25 @@ def fsck(load: options.Load) -> None:
     sys.exit(1 if findings else 0)
 
 
-COMMANDS = (fsck, pack, note, withdraw, restore, reparse, baseline)
+@click.command()
+@options.places
+def push(load: options.Load) -> None:
+    """Send runs that an archive elsewhere did not get: what was collected while it was away."""
+    from sitegen.archive.remote import Elsewhere, Unsent, opened
+
+    store = opened(load())
+    if not isinstance(store, Elsewhere):
+        raise SitegenError("is a folder here: nothing waits to be sent", where=store.place)
+    waiting, failed = store.waiting(), list[str]()
+    for entry in waiting:
+        try:
+            click.echo(f"{entry.run_id}: {store.shown(store.send(entry))}")
+        except Unsent as error:
+            failed.append(str(error))
+    click.echo(f"{len(waiting) - len(failed)} of {len(waiting)} runs sent")
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
+        raise SitegenError(f"not sent: {failed[0]}{more}")
+
+
+COMMANDS = (fsck, pack, push, note, withdraw, restore, reparse, baseline)

@@ -24,10 +24,13 @@ def opened(place: str | Path = ".", *, archive: str | Path | None = None) -> Rep
     """Return the report that ``place`` is part of: a folder, or its `sitegen.toml`.
 
     The settings are found in the folder or above it, as the commands find them. ``archive`` is
-    another folder of runs than the settings name. Raises SitegenError when there is no archive.
+    another folder of runs, or address, than the settings name. Raises SitegenError when there is
+    no archive.
     """
     where = Path(place).expanduser()
-    runs = Path(archive).expanduser() if archive is not None else None
+    runs = archive
+    if archive is not None and "://" not in str(archive):
+        runs = Path(archive).expanduser()
     if not where.exists():
         raise SitegenError("no such file or folder", where=str(where), fix="name the report's")
     if where.is_file():

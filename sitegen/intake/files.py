@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
-from sitegen.archive.store import Entry
+from sitegen.archive.store import Entry, NoArchive
 from sitegen.collect import Bundle, Reader
 from sitegen.collect.installed import forms
 from sitegen.collect.settings import helps
@@ -264,7 +264,7 @@ def write(
     Raises SitegenError, before anything is written, for a run whose id another one has.
     """
     entries: list[Entry] = []
-    with contextlib.suppress(SitegenError):  # the first run makes the archive
+    with contextlib.suppress(NoArchive):  # the first run makes the archive
         entries = archive.scan()
     by_id = {entry.run_id: entry for entry in entries}
 

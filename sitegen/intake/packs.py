@@ -22,15 +22,14 @@ from typing import IO, NamedTuple, cast
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
-from sitegen.archive.store import Entry
+from sitegen.archive.store import MAX_RUN_BYTES, Entry
 from sitegen.collect.installed import check_benchmarks
 from sitegen.errors import SitegenError
 from sitegen.intake import placed
 from sitegen.model import RUN_ID, Run
 
-#: What one run may take as it is archived, how many files a pack may hold, and how many times its
-#: own size it may be unpacked: what it holds is compressed already.
-MAX_RUN_BYTES = 100_000_000
+#: How many files a pack may hold, and how many times its own size it may be unpacked: what it holds
+#: is compressed already.
 MAX_FILES = 2_000_000
 MAX_RATIO, _SMALL = 30, 10_000_000
 #: A name is no longer. tarfile takes in one piece whatever length a header says.
@@ -89,7 +88,7 @@ def chosen(
         and (not benchmarks or _benchmark(entry) in benchmarks)
     ]
     if not entries:
-        raise SitegenError("no such run", where=str(archive.root), fix="`sitegen list` shows them")
+        raise SitegenError("no such run", where=archive.place, fix="`sitegen list` shows them")
     return entries
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
+from sitegen.archive.remote import Unsent
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Plan, Request
 from sitegen.collect.execute import Collected, Progress, duration, execute, scratch, sweep
 from sitegen.collect.host import timestamp
@@ -51,7 +52,8 @@ class Order(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What became of one benchmark: a run, or the reason why there is none.
 
-    ``complete`` is false when Ctrl-C ended the run before its last repetition.
+    ``complete`` is false when Ctrl-C ended the run before its last repetition; ``unsent`` says why
+    an archive elsewhere did not get it: then it lies at ``path``.
     """
 
     benchmark: str
@@ -61,6 +63,7 @@ class Outcome(Struct, frozen=True):
     failed: int = 0
     measured: int = 0
     complete: bool = True
+    unsent: str = ""
 
 
 class _Planned(NamedTuple):
@@ -179,14 +182,20 @@ class Round(Struct, frozen=True):
         if all(row.value is None for row in rows):
             why = failures[0] if failures else "no step gave a figure"
             return Outcome(benchmark, skipped=f"nothing was measured: {why}")
+        unsent = ""
+        try:
+            path = self.archive.write(collected.run, collected.raw)
+        except Unsent as error:
+            path, unsent = error.path, str(error)
         failed = sum(row.status == Status.FAILED for row in rows)
         return Outcome(
             benchmark,
             run_id=collected.run.id,
-            path=self.archive.write(collected.run, collected.raw),
+            path=path,
             failed=failed,
             measured=len(rows) - failed,
             complete=collected.run.complete,
+            unsent=unsent,
         )
 
     def carried_out(self, planned: _Planned, session: str, failures: list[str]) -> Collected:

@@ -23,6 +23,7 @@ from msgspec import Struct
 from sitegen import __version__, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
+from sitegen.archive.remote import opened
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.charts import card
 from sitegen.crew import Crew, parts_of
@@ -93,7 +94,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
 
 def _done(config: Config, say: Callable[[str], None]) -> Result:
     start = _cpu_s()
-    archive = Archive(config.archive)
+    archive = opened(config)
     entries = archive.stamped()
     theme = themes.read(config.theme)
     code = resources.source_digest()

@@ -124,7 +124,8 @@ def _report(folder: Path) -> Config:
 
 
 def _ignored(folder: Path, report: Config) -> list[str]:
-    places = [place for place in (report.output, report.cache) if _lies_in(place, folder)]
+    made = (report.output, report.cache, report.unsent.parent)
+    places = [place for place in made if _lies_in(place, folder)]
     return [f"/{os.path.relpath(place, folder)}/" for place in places]
 
 
@@ -157,8 +158,9 @@ def _files(
     stubs = {
         report.notes / "fio.md": _filled("notes/fio.md", words),
         report.claims / "own.toml": _filled("claims/own.toml", words),
-        report.archive / ".gitkeep": "",
     }
+    if not report.elsewhere:
+        stubs[report.archive / ".gitkeep"] = ""
     files |= {
         place: text
         for place, text in stubs.items()
@@ -168,10 +170,10 @@ def _files(
     # A repository has one site: what publishes it already is not to be replaced by ours.
     publishing = [one for one in sorted(workflows.glob("*.y*ml")) if _deploys(one)]
     pages = next(iter(publishing), workflows / "pages.yml")
-    return files | {
-        pages: _filled("workflows/pages.yml", words),
-        workflows / "gate.yml": _filled("workflows/gate.yml", words),
-    }
+    files[pages] = _filled("workflows/pages.yml", words)
+    if not report.elsewhere:  # it judges runs that a pull request brings
+        files[workflows / "gate.yml"] = _filled("workflows/gate.yml", words)
+    return files
 
 
 def _lies_in(place: Path, folder: Path) -> bool:

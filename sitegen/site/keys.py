@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sitegen.charts import card
-from sitegen.config import FOLDERS
+from sitegen.config import FOLDERS, StorageTable
 
 if TYPE_CHECKING:
     from sitegen.analysis.compare import Analysis
@@ -55,7 +55,8 @@ def changed(before: str, now: str) -> list[str]:
 def of_settings(config: Config) -> str:
     """Return what the settings say to a site: not where its parts lie."""
     nowhere = dict.fromkeys(("root", "file", *FOLDERS), Path())
-    return f"{replace(config, **nowhere, keep=(), given={})}"
+    store = StorageTable()
+    return f"{replace(config, **nowhere, elsewhere='', storage=store, keep=(), given={})}"
 
 
 def _stamps(folder: Path, pattern: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from sitegen import resources
-from sitegen.archive.store import Archive, Entry
-from sitegen.config import Config
+from sitegen.archive.remote import opened
+from sitegen.archive.store import Entry
+from sitegen.config import Config, place_of
 from sitegen.errors import SitegenError
 from sitegen.site import keys, theme
 from sitegen.site.folder import State
@@ -31,9 +32,11 @@ def key(config: Config, entries: list[Entry]) -> str:
 def as_built(config: Config) -> Config:
     """Return the settings with what the last build's command line put above them."""
     given = State.load(state_file(config)).given
-    archive = Path(given["archive"]) if "archive" in given else config.archive
+    archive, elsewhere = config.archive, config.elsewhere
+    if "archive" in given:
+        archive, elsewhere = place_of(given["archive"], config.cache)
     base_url = given.get("base_url", config.base_url)
-    return replace(config, archive=archive, base_url=base_url, given=given)
+    return replace(config, archive=archive, elsewhere=elsewhere, base_url=base_url, given=given)
 
 
 def failed(config: Config, error: Exception) -> None:
@@ -62,7 +65,7 @@ def check(config: Config, *, despite_damage: bool = False) -> None:
         message = "what it was made from is not known here: the cache was deleted"
         raise SitegenError(message, where=where, fix=again)
     config = as_built(config)
-    now = key(config, Archive(config.archive).stamped())
+    now = key(config, opened(config).stamped())
     if state.key != now:
         words = " and ".join(keys.changed(state.key, now))
         raise SitegenError(f"is older than {words}", where=where, fix=again)

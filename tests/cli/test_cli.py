@@ -25,7 +25,19 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(main.commands)
 HEADER = "benchmark,workload,environment,metric,statistic,unit,value"
 ROW = "fio,read_iops,host,fio.iops,value,1/s,33000"
-SITE = ["pandas", "pyarrow", "numpy", "jinja2", "markdown", "nh3", "plotly", "scipy"]
+SITE = [
+    "fsspec",
+    "aiohttp",
+    "botocore",
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "jinja2",
+    "markdown",
+    "nh3",
+    "plotly",
+    "scipy",
+]
 HEAVY = [*SITE, "orjson", "psutil"]
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from sitegen import bounds
 from sitegen.analysis import caveats, selection
-from sitegen.archive import Archive
+from sitegen.archive import Archive, store
 from sitegen.cli import main
 from sitegen.collect.installed import forms
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.intake import files, packs, upkeep
+from sitegen.intake import files, upkeep
 from sitegen.intake.run import Arrival, Order
 from sitegen.model import Provenance
 from sitegen.redact import Redactor
@@ -215,7 +215,7 @@ def test_what_is_too_large_is_refused_at_once_whatever_it_is(
 
 def test_the_limits_of_import_are_said_where_they_are_looked_for() -> None:
     root = Path(__file__).parents[2]
-    of_file, of_run = (size // 1_000_000 for size in (bounds.MOST_FILE_BYTES, packs.MAX_RUN_BYTES))
+    of_file, of_run = (size // 1_000_000 for size in (bounds.MOST_FILE_BYTES, store.MAX_RUN_BYTES))
     told = " ".join((main.commands["import"].help or "").split())
     assert f"A file may have {of_file} MB, also unpacked, and a run in a pack {of_run} MB" in told
     assert f"may have {of_file} MB" in " ".join((root / "README.md").read_text("utf-8").split())
