@@ -12,8 +12,9 @@ compile() {
     echo "$target: $(grep -c '^[a-z0-9]' "$target") packages"
 }
 
-compile base
-compile runtime --group build --extra report --extra images --constraints requirements/base.txt
-compile collect --group build --extra report --extra collect --constraints requirements/runtime.txt
-compile dev --group build --group dev --extra all --constraints requirements/collect.txt
+# The largest first: what all of it can agree on holds for each part.
+compile dev --group build --group dev --extra all
+compile base --constraints requirements/dev.txt
+compile runtime --group build --extra report --extra images --constraints requirements/dev.txt
+compile collect --group build --extra report --extra collect --constraints requirements/dev.txt
 compile benchmarks --group build --group benchmarks --extra report --extra llm --constraints requirements/dev.txt
