@@ -386,7 +386,7 @@ def test_fsck_fetches_everything_again_and_names_what_lies_about(shop: Shop) -> 
     done = sitegen(shop, "fsck")
     assert done.returncode == 1
     *lines, summary = done.stdout.splitlines()
-    assert summary == "1 runs, 4 findings"
+    assert summary == "1 run, 4 findings"
     place = f"{shop.url}/cvm"
     assert lines[0].startswith(f"{place}/{a_run(0).id}: raw/a.out.gz does not match its digest")
     assert lines[1].startswith(f"{place}/{a_run(1).id}: has no run.json")

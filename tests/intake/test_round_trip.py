@@ -347,12 +347,15 @@ def small_runs(draw: st.DrawFn) -> list[Run]:
         cited = draw(st.booleans())
         day = draw(st.sampled_from(["2025", "2025-06", "2026-01-31", "2026-02-01T12:30:00Z"]))
         source = Source("some-report", section=draw(st.sampled_from(["", "3"])))
+        label, rows = draw(LABELS), tuple(draw(ROWS))
+        # What is printed once is there once: a cited run is called by what it says.
+        told = repr((label, rows, source)) if cited else str(number)
         runs.append(
             Run(
-                run_id(day, "fio", bytes([number])), "fio", draw(LABELS),
+                run_id(day, "fio", told.encode()), "fio", label,
                 Provenance.CITED if cited else draw(
                     st.sampled_from([Provenance.COLLECTED, Provenance.IMPORTED])),
-                day, None, tuple(draw(ROWS)), source=source if cited else None,
+                day, None, rows, source=source if cited else None,
                 session="" if cited else draw(st.sampled_from(["", "s1", "s2"])),
                 boot="" if cited else draw(st.sampled_from(["", "b1"])),
                 preset="" if cited else draw(st.sampled_from(["", "quick", "standard"])),

@@ -89,7 +89,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     assert {path: after[path].decode() for path in ours} == ours
     # The settings that are there say where notes are: what they lack is written there.
     assert after.keys() - ours.keys() == {"archive/.gitkeep", "prose/fio.md"}
-    assert "add to .gitignore: /.sitegen/\n" in said
+    assert "add to .gitignore: /.sitegen/ /unsent/\n" in said
     for path in ours.keys() - {"notes/7z.md", "notes/fio.md"}:
         assert f"left alone: {path}\n" in said
 
@@ -207,7 +207,7 @@ def test_nothing_is_written_outside_of_the_folder_and_the_workflows(tmp_path: Pa
     (report / "sitegen.toml").write_text('[site]\narchive = "../runs"\noutput = "../site"\n')
     done(report, "init")
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
-    assert (report / ".gitignore").read_text() == "/.sitegen/\n"
+    assert (report / ".gitignore").read_text() == "/.sitegen/\n/unsent/\n"
 
 
 def test_the_workflows_install_this_version_and_may_do_no_more_than_they_need(
