@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -45,6 +44,7 @@ from sitegen.model import (
     params,
     run_id,
 )
+from tests.documents import blocks
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = "<script>alert(1)</script>"
@@ -406,14 +406,10 @@ def test_a_process_whose_pyarrow_has_no_numpy_is_told_so_and_does_not_end(folder
     assert said.startswith("pyarrow was loaded without numpy; ")
 
 
-def chunks() -> Iterator[str]:
-    yield from re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
-
-
 def test_every_example_of_the_document_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT / "docs")
     names: dict[str, Any] = {}
-    for chunk in chunks():
+    for chunk in blocks((ROOT / "docs/python.md").read_text(), "python"):
         exec(compile(chunk, "docs/python.md", "exec"), names)  # noqa: S102 - as a reader would
     assert names["frame"].attrs["units"]["llm.ttft"] == "s"
     assert not names["costs"].empty

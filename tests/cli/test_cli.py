@@ -20,6 +20,7 @@ from sitegen.analysis.export import COLUMNS
 from sitegen.archive import Archive
 from sitegen.cli import main
 from sitegen.intake import tidy
+from tests.documents import blocks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(main.commands)
@@ -93,7 +94,7 @@ def test_every_command_and_every_option_has_help_and_stands_in_the_readme(name: 
 )
 def test_every_command_line_in_the_documentation_is_one_that_exists(page: Path) -> None:
     text = page.read_text("utf-8")
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks(text, "sh")
              for line in block.splitlines() if line.startswith("sitegen ")]  # fmt: skip
     assert lines or page.name in ("settings.md", "python.md")
     for line in lines:

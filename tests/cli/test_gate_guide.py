@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from sitegen import __version__
+from tests import documents
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "gate.md").read_text("utf-8")
@@ -56,7 +57,7 @@ def test_the_guide_and_the_action_name_the_same_inputs() -> None:
     [table] = re.findall(r"\| input \|.*?\n\n", GUIDE, re.DOTALL)
     first = [line.split(" | ")[0] for line in table.splitlines()[2:]]
     assert set(re.findall(r"`([\w-]+)`", " ".join(first))) == set(action["inputs"])
-    [workflow] = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    [workflow] = documents.blocks(GUIDE, "yaml")
     *_, step = yaml.safe_load(workflow)["jobs"]["gate"]["steps"]
     assert step["uses"] == f"sitegen-tee/sitegen@v{__version__}"
     assert set(step["with"]) <= set(action["inputs"])

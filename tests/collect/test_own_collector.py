@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +15,16 @@ from sitegen.model import Parameter, Series
 from sitegen.redact import Redactor
 from sitegen.redact.runs import redacted
 from tests import site_checks as check
+from tests.documents import blocks
 
 PAGE = (check.ROOT / "docs" / "own-collector.md").read_text("utf-8")
-SOURCE = re.search(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+[SOURCE] = blocks(PAGE, "python")
 
 
 def test_the_example_is_collected_compared_and_shown_with_verdicts(
     tmp_path: Path, install: Callable[..., str]
 ) -> None:
-    assert SOURCE
-    install("hashing", source=SOURCE[1].replace("{", "{{").replace("}", "}}"))
+    install("hashing", source=SOURCE.replace("{", "{{").replace("}", "}}"))
     (tmp_path / "sitegen.toml").write_text(check.ALONE)
     places = ("--config", str(tmp_path / "sitegen.toml"), "--archive", str(tmp_path / "archive"))
 

@@ -18,6 +18,7 @@ import pytest
 
 from sitegen.cli import main
 from sitegen.errors import SitegenError
+from tests.documents import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "containers/Dockerfile").read_text("utf-8")
@@ -70,13 +71,9 @@ def accepted(words: list[str]) -> None:
         pytest.fail(f"{shlex.join(words)}: {error}")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
-
-
 def documented() -> Iterator[list[str]]:
     """Yield every command of sitegen that the page shows, also those for the container."""
-    for block in (*blocks("sh"), *blocks("yaml")):
+    for block in (*blocks(DOCS, "sh"), *blocks(DOCS, "yaml")):
         for words in re.findall(
             r"(?:^ *|; |docker run --rm |compose\.yaml run --rm -T --no-deps )"
             r"(?:sitegen|collect) ((?:(?! [|>])[^;\n])+)",
@@ -171,7 +168,7 @@ def test_every_documented_command_is_one() -> None:
 
 
 def test_every_documented_file_can_be_read_and_its_command_taken() -> None:
-    compose, job = (yaml(block) for block in blocks("yaml"))
+    compose, job = (yaml(block) for block in blocks(DOCS, "yaml"))
     assert set(compose["volumes"]) == {"archive", "work"}
     [container] = job["spec"]["template"]["spec"]["containers"]
     accepted(container["args"])

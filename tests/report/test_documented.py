@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,11 @@ from sitegen.errors import SitegenError
 from sitegen.report import notes
 from sitegen.site import render
 from tests import site_checks as check
+from tests.documents import blocks
 
 PAGE = (check.ROOT / "docs" / "notes.md").read_text("utf-8")
 ROWS = re.compile(r"^\| `(\w+)` \|[^|]*\| `(.*)` \|$", re.MULTILINE)
 NOTES, CLAIMS = PAGE.split("\n## Claims\n")
-
-
-def blocks(text: str, language: str) -> Iterable[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from collectors.zktls import contract, controls
 from sitegen.cli import main
 from sitegen.collect import Recorder
+from tests.documents import blocks
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "bring-your-own-prover.md").read_text("utf-8")
@@ -23,12 +24,8 @@ SH = shutil.which("sh") or "sh"
 
 
 def block(language: str, start: str) -> str:
-    [document] = [
-        code
-        for code in re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-        if code.startswith(start)
-    ]
-    return str(document)
+    [document] = [code for code in blocks(PAGE, language) if code.startswith(start)]
+    return document
 
 
 @pytest.mark.parametrize(
