@@ -1,13 +1,21 @@
 """Failures that a user can cause or mend, said in one line."""
 
+from collections.abc import Sequence
+
 #: How a command that was interrupted exits, as shells say it: 128 and the number of SIGINT.
 INTERRUPTED = 130
 _MOST = 800  # characters: what a user typed may be of any length
 
 
-def many(count: int, noun: str) -> str:
-    """Return "1 run", "3 runs"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def many(count: int, noun: str, plural: str = "") -> str:
+    """Return "1 run", "3 runs", "1,200 series"."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def few(texts: Sequence[str], most: int = 3) -> str:
+    """Return "a, b, c and 4 more"."""
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
 
 
 class SitegenError(Exception):

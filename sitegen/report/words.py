@@ -17,6 +17,7 @@ from sitegen.catalogue.tool import Kind, Miss
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
 from sitegen.config import ROLE_WORDS, TEE_WORDS, Config
+from sitegen.errors import many
 from sitegen.model import AnyRun, Params, Series
 
 ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
@@ -187,9 +188,8 @@ def between(interval: Interval | None, unit: DisplayUnit) -> str:
     return unit.span(interval.low, interval.high)
 
 
-def count(number_of: int, singular: str, plural: str = "") -> str:
-    """Return "1 run", "3 runs", "1,200 runs"."""
-    return f"{number_of:,} {singular if number_of == 1 else plural or singular + 's'}"
+#: Counts in pages are those in messages.
+count = many
 
 
 def size(count: int) -> str:

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from sitegen import bounds
-from sitegen.errors import SitegenError
-from sitegen.report.words import count
+from sitegen.errors import SitegenError, few, many
 from sitegen.site import standing
 from sitegen.site.folder import MARK, Mark, digest_of
 
@@ -97,11 +96,11 @@ def to_branch(  # noqa: PLR0913 - where to, and how
         kept = _with_kept(files, branches)
         size = sum(map(len, contents.values()))
         place = f"{remote}/{branch}" if push else branch
-        yield f"{config.output} for {place}: {count(len(files), 'file')}, {size / 1e6:.1f} MB"
+        yield f"{config.output} for {place}: {many(len(files), 'file')}, {size / 1e6:.1f} MB"
         yield from _replaced(place, files, there if push else here)
         yield from kept
         if others:
-            yield f"not published, for no build made it: {_listed(others)} (see site.keep)"
+            yield f"not published, for no build made it: {few(others, _SHOWN)} (see site.keep)"
         if dry:
             yield "nothing was changed: this was a dry run"
             return
@@ -121,7 +120,7 @@ def to_branch(  # noqa: PLR0913 - where to, and how
     for one in branches:
         if one.lost:
             again = f"`git branch {branch}-before {one.commit[:12]}` brings them back"
-            yield f"replaced in {one.place}: {_listed(one.lost)}; {again}"
+            yield f"replaced in {one.place}: {few(one.lost, _SHOWN)}; {again}"
 
 
 def _replaced(place: str, files: Mapping[str, Blob], old: _Branch | None) -> Iterator[str]:
@@ -137,7 +136,7 @@ def _replaced(place: str, files: Mapping[str, Blob], old: _Branch | None) -> Ite
     }
     for what, paths in parts.items():
         if paths:
-            yield f"{place}: {count(len(paths), 'file')} {what}: {_listed(sorted(paths))}"
+            yield f"{place}: {many(len(paths), 'file')} {what}: {few(sorted(paths), _SHOWN)}"
     if not any(parts.values()):
         yield f"{place} has the same files already"
 
@@ -209,7 +208,7 @@ def _check_made(branches: Sequence[_Branch]) -> None:
             if branch.ours:
                 message = "holds what sitegen did not put there: "
                 fix = "name it in site.keep of sitegen.toml; --adopt replaces it"
-            raise SitegenError(message + _listed(branch.lost), where=branch.place, fix=fix)
+            raise SitegenError(message + few(branch.lost, _SHOWN), where=branch.place, fix=fix)
 
 
 def _is_kept(path: str, keep: Iterable[str]) -> bool:
@@ -237,12 +236,7 @@ def _with_kept(files: dict[str, Blob], branches: Sequence[_Branch]) -> list[str]
         if problem:
             raise SitegenError(problem, where="publish", fix=fix)
         files[path] = blob
-    return [f"kept: {_listed(sorted(kept))}"] if kept else []
-
-
-def _listed(paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:_SHOWN])
-    return f"{shown} and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else shown
+    return [f"kept: {few(sorted(kept), _SHOWN)}"] if kept else []
 
 
 class _Git:

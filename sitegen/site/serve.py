@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sitegen.distribution import install
-from sitegen.errors import SitegenError
-from sitegen.report.words import count
+from sitegen.errors import SitegenError, few, many
 from sitegen.site import standing
 from sitegen.site.build import Result, build
 from sitegen.site.folder import MARK, digest_of
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from sitegen.config import Config
 
 _WITHOUT = f"pages are not loaded again when the report changes: `{install('preview')}` brings that"
-_SHOWN = 3
 
 
 def serve(
@@ -81,8 +79,7 @@ class _Shown:
                     self.say(address)
                 address = ""
                 changes = watcher.changes()
-            rest = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-            why = ", ".join(changes[:_SHOWN]) + rest
+            why = few(changes)
 
     def build(self, why: str) -> SitegenError | None:
         """Build and show what came of it; return how it failed. ``why`` names what has changed."""
@@ -108,8 +105,8 @@ class _Shown:
             if line not in self.told:
                 self.say(line)
         self.told = lines
-        rendered = f"{count(result.rendered, 'page')} of {result.pages} rendered"
-        changed = f"{count(result.written, 'file')} written, {result.cpu_s:.1f} CPU-s"
+        rendered = f"{many(result.rendered, 'page')} of {result.pages} rendered"
+        changed = f"{many(result.written, 'file')} written, {result.cpu_s:.1f} CPU-s"
         self.say(f"{why or 'built'}: {rendered}, {changed}")
 
 

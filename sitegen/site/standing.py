@@ -11,11 +11,9 @@ from sitegen import resources
 from sitegen.archive.remote import opened
 from sitegen.archive.store import Entry
 from sitegen.config import Config, place_of
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, few
 from sitegen.site import keys, theme
 from sitegen.site.folder import State
-
-_SHOWN = 3
 
 
 def state_file(config: Config) -> Path:
@@ -71,8 +69,7 @@ def check(config: Config, *, despite_damage: bool = False) -> None:
         raise SitegenError(f"is older than {words}", where=where, fix=again)
     if state.damaged and not despite_damage:
         paths = [path for path, _ in state.damaged]
-        rest = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
         also = "".join(f"; {line}" for line in state.unsaid[:1])
-        message = f"lacks runs that are damaged: {', '.join(paths[:_SHOWN])}{rest}{also}"
+        message = f"lacks runs that are damaged: {few(paths)}{also}"
         fix = "`sitegen fsck` says how they are mended; --despite-damage publishes without them"
         raise SitegenError(message, where=where, fix=fix)
