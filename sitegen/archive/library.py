@@ -12,7 +12,6 @@ import contextlib
 import functools
 import gc
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -44,6 +43,7 @@ from sitegen.model import (
     Table,
     TeeVerdict,
 )
+from sitegen.whole import replacing
 
 _FORMAT = 17
 #: The share below which no condition of a step matters.
@@ -507,17 +507,9 @@ def _write(
     if table is not None:
         data = _tables().parquet_bytes(table)
         rows = hashlib.sha256(data).hexdigest()
-        _replace(cache / "measurements.parquet", data)
+        with replacing(cache / "measurements.parquet") as new:
+            new.write_bytes(data)
     index = _ENCODER.encode(_Index(_kept(), rows, common, list(lines)))
     digest = hashlib.sha256(index).hexdigest().encode()
-    _replace(cache / "runs.index", digest + b"\n" + index)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+    with replacing(cache / "runs.index") as new:
+        new.write_bytes(digest + b"\n" + index)

@@ -90,9 +90,7 @@ def collect(
         reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
         raise SitegenError(f"nothing was collected: {' | '.join(reasons)}")
     _report(outcomes, store, say)
-    if unsent := [outcome.unsent for outcome in outcomes if outcome.unsent]:
-        more = f" (and {len(unsent) - 1} more)" if unsent[1:] else ""
-        raise SitegenError(f"not sent: {unsent[0]}{more}")
+    options.say_unsent([outcome.unsent for outcome in outcomes if outcome.unsent])
 
 
 @click.command("collectors")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,14 +81,8 @@ def say_damaged(damaged: Iterable[Damaged]) -> None:
         click.echo(f"set aside: {run.path}: {run.reason}", err=True)
 
 
-def write(file: Path, data: bytes) -> None:
-    """Write a file that the user named: whole, or not at all."""
-    hidden = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        hidden.write_bytes(data)
-        hidden.replace(file)
-    except OSError as error:
-        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
-    finally:
-        with suppress(OSError):
-            hidden.unlink(missing_ok=True)
+def say_unsent(failed: Sequence[str]) -> None:
+    """Raise SitegenError when there is something that could not be sent, with the first reason."""
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
+        raise SitegenError(f"not sent: {failed[0]}{more}")

@@ -43,12 +43,14 @@ def show(load: options.Load, run: str, as_json: bool) -> None:
 @options.places
 def export_(load: options.Load, form: str, file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
+    from sitegen import whole
     from sitegen.analysis import export
 
     exported = export.export(load(), form)
     options.say_damaged(exported.damaged)
     if file:
-        options.write(file, exported.data)
+        with whole.written(file) as hidden:
+            hidden.write_bytes(exported.data)
     else:
         sys.stdout.buffer.write(exported.data)
 

@@ -149,10 +149,8 @@ def push(load: options.Load) -> None:
             click.echo(f"{entry.run_id}: {store.shown(store.send(entry))}")
         except Unsent as error:
             failed.append(str(error))
-    click.echo(f"{len(waiting) - len(failed)} of {len(waiting)} runs sent")
-    if failed:
-        more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
-        raise SitegenError(f"not sent: {failed[0]}{more}")
+    click.echo(f"{len(waiting) - len(failed)} of {many(len(waiting), 'run')} sent")
+    options.say_unsent(failed)
 
 
 COMMANDS = (fsck, pack, push, note, withdraw, restore, reparse, baseline)

@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import hashlib
 import io
-import os
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from sitegen import bounds
+from sitegen import bounds, whole
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import MAX_RUN_BYTES, Entry
 from sitegen.collect.installed import check_benchmarks
@@ -100,16 +99,8 @@ def write(archive: Archive, entries: Sequence[Entry], file: Path) -> int:
     """Write the runs to ``file``, which is there whole or not at all; return how many."""
     if file.is_dir():
         raise SitegenError("is a folder", where=str(file), fix="name a file, such as runs.pack")
-    hidden = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with hidden.open("wb") as out:
-            count = pack(archive, entries, out)
-        hidden.replace(file)
-    except OSError as error:
-        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
-    finally:
-        hidden.unlink(missing_ok=True)
-    return count
+    with whole.written(file) as hidden, hidden.open("wb") as out:
+        return pack(archive, entries, out)
 
 
 def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:

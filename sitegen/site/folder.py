@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from sitegen import __version__, bounds
+from sitegen import __version__, bounds, whole
 from sitegen.errors import SitegenError
 
 MARK = "sitegen.json"
@@ -128,9 +128,8 @@ class State(Struct, forbid_unknown_fields=True):
     def save(self, path: Path) -> None:
         """Write the state for the next build."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(self))
-        temporary.replace(path)
+        with whole.replacing(path) as hidden:
+            hidden.write_bytes(msgspec.json.encode(self))
 
     def describes(self, mark: Mark | None) -> bool:
         """Say whether the site with this mark is the one that the last build left, and whole."""

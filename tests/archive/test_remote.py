@@ -221,7 +221,7 @@ def test_push_sends_what_waits_and_says_what_still_does(shop: Shop) -> None:
     [line] = done.stderr.splitlines()
     assert line.startswith(f"sitegen: not sent: {shop.url}/cvm/{a_run(1).id}")
     shop.proxy.fault = lambda *_: ""
-    assert sitegen(shop, "push").stdout.splitlines()[-1] == "1 of 1 runs sent"
+    assert sitegen(shop, "push").stdout.splitlines()[-1] == "1 of 1 run sent"
     assert content(shop.stored) == [a_run(0), a_run(1)]
 
 
