@@ -47,6 +47,13 @@ class Form(NamedTuple):
     read: Sequence[str]
     most_rows: int
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """Those that are read and are no parameters, in the order of the file."""
+        return tuple(
+            name for name, kind in self.columns.items() if name in self.read and kind != Kind.PARAMS
+        )
+
 
 MEASUREMENTS = Form(
     {

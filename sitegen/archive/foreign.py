@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sitegen.archive import tables
 from sitegen.errors import SitegenError
@@ -24,8 +23,7 @@ def rows(
     Raises SitegenError when it is no Parquet file, holds more rows than ``most_rows`` or would be
     too large unpacked, or a column is neither of texts nor of numbers.
     """
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    with tables.as_parquet(data) as file:
         about = file.metadata
         if about.num_rows > most_rows:
             fix = "bring runs as they are archived: `sitegen pack`"
@@ -36,11 +34,6 @@ def rows(
         tables.check_size(data, about.num_rows)
         table = file.read(columns=names, use_threads=False)
         columns = [_plain(table.column(name), name) for name in names]
-    except pa.ArrowMemoryError as error:
-        raise MemoryError from error
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or [""])[0][:120]
-        raise SitegenError(f"not readable as Parquet ({reason})") from error
     return names, _rows(columns, about.num_rows)
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from sitegen.archive import parquet, tables
-from sitegen.archive.columns import SAMPLES, Kind
+from sitegen.archive.columns import MEASUREMENTS, SAMPLES, Kind
 from sitegen.errors import SitegenError
 from sitegen.model import Params
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PARAM, CAVEATS = "param_", "caveats"
 _TIME = pa.timestamp("us", "UTC")
-_ROWS = ("workload", "metric", "statistic", "unit", "value", "printed", "repetition", "status")
-_SAMPLES = ("workload", "repetition", "kind", "metric", "x", "y")
 _NUMBER = re.compile("([0-9]+)")
 
 
@@ -59,7 +57,7 @@ def measurements(rows: pa.Table, facts: Facts, metrics: Sequence[str] = ()) -> p
     for name, values in facts.of_runs.items():
         columns[name] = _encoded(values, at, facts.order.get(name))
     columns["started_at"] = pa.array(facts.started_at, _TIME).take(at)
-    for name in _ROWS:
+    for name in MEASUREMENTS.plain:
         columns[name] = _column(rows, name)
     words, metric_at = _dictionary(rows.column("metric"))
     for name, by_metric in facts.of_metrics.items():
@@ -75,12 +73,12 @@ def measurements(rows: pa.Table, facts: Facts, metrics: Sequence[str] = ()) -> p
     return pa.table({**columns, **_parameters([*map(tables.unpack, packed)], packed_at)})
 
 
-def samples(data: bytes) -> pa.Table:
-    """Return the samples in ``data``; raises SitegenError as reading them does."""
-    read = parquet.read(data, SAMPLES)
+def samples(data: bytes | None) -> pa.Table:
+    """Return the samples in ``data``, none without; raises SitegenError as reading them does."""
+    read = parquet.read(data, SAMPLES) if data else {name: [] for name in SAMPLES.read}
     types = {Kind.NUMBER: pa.float64(), Kind.COUNT: pa.int32(), Kind.TEXT: pa.string()}
     columns = {}
-    for name in _SAMPLES:
+    for name in SAMPLES.plain:
         column = pa.array(read[name], types[SAMPLES.columns[name]])
         text = SAMPLES.columns[name] == Kind.TEXT
         columns[name] = _used(column.dictionary_encode()) if text else column
@@ -140,9 +138,7 @@ def _column(rows: pa.Table, name: str) -> Any:  # noqa: ANN401 - pyarrow has no 
 
 def _dictionary(column: Any) -> tuple[list[Any], Any]:  # noqa: ANN401 - as above
     """Return the words of a column, and which of them each row has."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
+    whole = tables.in_one_piece(column) if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(whole.type):
         whole = whole.dictionary_encode()
     return whole.dictionary.to_pylist(), whole.indices

@@ -332,4 +332,4 @@ def _needed(scheme: str, error: ImportError) -> tuple[str]:
         line = distribution.install("remote")
     else:
         line = f"pip install {module}"
-    return (f"{scheme}:// needs {module or 'a package'}, which is not installed here; {line}",)
+    return (f"{scheme}:// {distribution.absent(module or 'a package')}; {line}",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, repeat
 from typing import Any
 
@@ -31,21 +32,8 @@ _TYPES = {
     Kind.PARAMS: pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])),
 }
 #: The rows of many runs, for the cache: params packed into one string a row.
-COMPACT = (
-    "run_id",
-    "workload",
-    "metric",
-    "statistic",
-    "unit",
-    "value",
-    "printed",
-    "repetition",
-    "status",
-    "params",
-)
-_READ = pa.schema(
-    [(name, _TYPES[MEASUREMENTS.columns[name]]) for name in COMPACT if name != "run_id"]
-)
+COMPACT = ("run_id", *MEASUREMENTS.plain, "params")
+_READ = pa.schema([(name, _TYPES[MEASUREMENTS.columns[name]]) for name in COMPACT[1:]])
 #: What the dictionaries of columns hold.
 _WORDS = {name: pa.int32() if name == "repetition" else pa.string() for name in COMPACT}
 _EMPTY = pa.schema(
@@ -156,7 +144,7 @@ class _Part:
     """
 
     def __init__(self, table: pa.Table, shapes: dict[tuple[Measurement, ...], Shape]) -> None:
-        self.values = _chunk(table.column("value"))
+        self.values = in_one_piece(table.column("value"))
         names = [name for name in Measurement._fields if name != "value"]
         self.columns = {name: _indices(table.column(name), name) for name in names}
         self.shapes, self.by_places = shapes, dict[bytes, Shape]()
@@ -209,17 +197,17 @@ def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
 def _indices(column: pa.ChunkedArray, name: str) -> tuple[list[Any], memoryview[int]]:
     """Return the different values of a column, and in which place each row's is."""
     column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    chunk = _chunk(column)
-    words = chunk.dictionary.to_pylist()
+    whole = in_one_piece(column)
+    words = whole.dictionary.to_pylist()
     words = [unpack(text) for text in words] if name == "params" else words
     # A row without a value has the place after the last.
-    places = pc.cast(pc.fill_null(chunk.indices, len(words)), pa.int32())
+    places = pc.cast(pc.fill_null(whole.indices, len(words)), pa.int32())
     first = places.offset
     data = memoryview(places.buffers()[1] or b"").cast("i")[first : first + len(places)]
     return [*words, None], data
 
 
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
+def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
     """Return a column in one piece."""
     whole = column.combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
@@ -291,7 +279,17 @@ def export_table(columns: dict[str, list[Any]], version: int) -> pa.Table:
 
 def parquet_bytes(table: pa.Table) -> bytes:
     """Return any table as one Parquet file."""
-    return _parquet(table)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        # A small file is no smaller compressed, and costs twice as much to open.
+        compression="zstd" if table.nbytes > _SMALL_BYTES else "none",
+        use_dictionary=True,
+        write_page_checksum=True,
+        write_statistics=False,
+    )
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def csv_bytes(table: pa.Table) -> bytes:
@@ -325,20 +323,6 @@ def unpack(text: str) -> Params:
     return tuple((key, value) for key, _, value in pairs)
 
 
-def _parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        # A small file is no smaller compressed, and costs twice as much to open.
-        compression="zstd" if table.nbytes > _SMALL_BYTES else "none",
-        use_dictionary=True,
-        write_page_checksum=True,
-        write_statistics=False,
-    )
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-
 def read_measurements(data: bytes) -> pa.Table:
     """Return the rows in ``data`` without the columns that the manifest holds too.
 
@@ -346,8 +330,7 @@ def read_measurements(data: bytes) -> pa.Table:
     have, which is found out before it is unpacked. What the rows say is not looked at: see check.
     """
     rows = MEASUREMENTS.most_rows
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    with as_parquet(data) as file:
         about = file.metadata
         if about.num_rows > rows:
             raise SitegenError(f"{about.num_rows:,} rows, more than {rows:,}")
@@ -365,12 +348,18 @@ def read_measurements(data: bytes) -> pa.Table:
         if set(table.column_names) != set(_READ.names) or table.num_columns != len(_READ):
             raise SitegenError("has other columns than measurements have")
         return table.select(_READ.names).cast(_READ)
+
+
+@contextmanager
+def as_parquet(data: bytes) -> Iterator[pq.ParquetFile]:
+    """Read ``data``; raises SitegenError for what cannot be read as Parquet while it lasts."""
+    try:
+        yield pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise SitegenError(
-            f"not readable as Parquet ({(str(error).splitlines() or [''])[0][:120]})"
-        ) from error
+        reason = (str(error).splitlines() or [""])[0][:120]
+        raise SitegenError(f"not readable as Parquet ({reason})") from error
 
 
 def check_size(data: bytes, rows: int) -> None:

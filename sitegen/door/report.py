@@ -14,7 +14,7 @@ from sitegen.archive import frames, library, quarantine
 from sitegen.door import values
 from sitegen.door.run import Run
 from sitegen.door.values import Names
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,9 +259,7 @@ class Report:
         return "<br>".join(parts)
 
     def _count(self) -> str:
-        count = len(self._held.runs)
-        runs = f"{count:,} run{'' if count == 1 else 's'}"
-        return f"{runs}, {self._config.archive}"
+        return f"{many(len(self._held.runs), 'run')}, {self._config.archive_place}"
 
     @property
     def _runs(self) -> list[AnyRun]:

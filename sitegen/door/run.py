@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from sitegen import bounds, model
-from sitegen.archive import Archive, frames, store
+from sitegen.archive import frames, store
+from sitegen.archive.remote import opened
 from sitegen.door import values
 from sitegen.door.values import Names
 from sitegen.errors import SitegenError
-from sitegen.model import Sample
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +32,7 @@ class Run:
     def __init__(self, settings: Config, held: Held, rows: Callable[..., pd.DataFrame]) -> None:
         """Read its manifest; use `Report.run`. ``rows`` gives the measurements of a report."""
         self._held, self._rows = held, rows
-        self._archive = Archive(settings.archive)
+        self._archive = opened(settings)
         self._run, self._files, _ = self._archive.manifest(held.entry)
 
     @property
@@ -126,14 +126,10 @@ class Run:
 
     def samples(self) -> pd.DataFrame:
         """Return the raw series behind its measurements; no row where it has none."""
-        pandas = values.pandas_here()
+        values.pandas_here()
         file = next((one for one in self._files if one.name == "samples.parquet"), None)
-        if file is None:
-            none: pd.DataFrame = pandas.DataFrame(
-                {name: [] for name in (name for name in Sample._fields if name != "params")}
-            )
-            return none
-        return frames.frame(frames.samples(self._archive.checked(self._held.entry, file)))
+        data = self._archive.checked(self._held.entry, file) if file else None
+        return frames.frame(frames.samples(data))
 
     @property
     def _raw(self) -> dict[str, File]:

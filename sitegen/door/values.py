@@ -112,5 +112,4 @@ def pandas_here() -> Any:  # noqa: ANN401 - the module
 def absent(error: ModuleNotFoundError) -> SitegenError:
     """Return what is said of a library that is not here."""
     name = (error.name or "").partition(".")[0]
-    fix = distribution.install("report")
-    return SitegenError(f"needs {name}, which is not installed here", fix=fix)
+    return SitegenError(distribution.absent(name), fix=distribution.install("report"))
