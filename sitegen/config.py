@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
-import msgspec
 from msgspec import Meta, Struct, field, inspect, structs
 
-from sitegen import bounds
+from sitegen import toml
 from sitegen.errors import SitegenError
 from sitegen.model import check_label, check_run_id, check_time
 
@@ -352,8 +350,6 @@ def implied(label: str) -> tuple[Role | None, str]:
 
 #: The keys of a report's folders.
 FOLDERS = ("archive", "output", "notes", "claims", "theme", "cache")
-_MAX_BYTES = 1_000_000
-_DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 
 
 def load(
@@ -372,7 +368,7 @@ def load(
     file = path or found(folder)
     if path is not None and not file.is_file():
         raise SitegenError("no such file", where=str(path), fix="check --config")
-    settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))
+    settings = toml.decoded(toml.read(file) if file.is_file() else {}, Settings[Any], str(file))
     site, root = settings.site, file.parent
     folders = {key: root / getattr(site, key) for key in FOLDERS}
     _check_folders(folders, file)
@@ -384,7 +380,7 @@ def load(
     for run in site.pinned:
         checked(check_run_id, run, f"{file}: site.pinned")
     if base_url:
-        decoded(base_url, Address, "--base-url")
+        toml.decoded(base_url, Address, "--base-url")
     folders["output"] = output or folders["output"]
     values = structs.asdict(site) | folders | {"elsewhere": elsewhere, "storage": storage}
     values["base_url"] = (base_url or site.base_url).rstrip("/")
@@ -440,63 +436,6 @@ def found(folder: Path | None = None) -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """Return what a TOML file says; raises SitegenError when it is none, or far too large."""
-    try:
-        text = bounds.read_file(file, _MAX_BYTES).decode()
-        # A key of many parts takes the square of their number to read.
-        tables = None if _DEEP.search(text) else tomllib.loads(text)
-    except SitegenError as error:
-        raise SitegenError(error.what, where=str(file)) from error
-    except RecursionError:
-        tables = None
-    except ValueError as error:  # of TOML, of UTF-8, or of a number of thousands of digits
-        raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
-    if tables is None:
-        raise SitegenError("not valid TOML: nested too deep", where=str(file))
-    return tables
-
-
-def decoded(value: object, form: type[Form], file: str, key: str = "") -> Form:
-    """Return what stands under ``key`` in a TOML file as ``form``.
-
-    Raises SitegenError for the first value that is not of it, with its place, such as
-    ``sitegen.toml: environments.cvm.role``.
-    """
-    try:
-        return msgspec.convert(value, form)
-    except msgspec.ValidationError as error:
-        reason, _, steps = str(error).replace("`", "").partition(" - at $")
-        expected, keys = _expected(form, steps)
-        message, fix = f"must be {expected}", ""
-        if reason.startswith("Object "):
-            message = reason.replace("Object contains unknown field", "unknown key")
-            message = message.replace("Object missing required field", "has no")
-            fix = f"known here: {keys}"
-        place = (key + steps).removeprefix(".").removesuffix("[...]")
-        raise SitegenError(message, where=f"{file}: {place}" if place else file, fix=fix) from error
-
-
-def _expected(form: object, steps: str) -> tuple[str, str]:
-    """Return what a value at a place of a form must be, and the keys that it may have."""
-    kind = inspect.type_info(form)
-    for name in [*re.findall(r"\.(\w+)|\[", steps), None]:
-        words = "a table"
-        while isinstance(kind, inspect.UnionType | inspect.Metadata):
-            if isinstance(kind, inspect.UnionType):
-                kind = kind.types[0]  # the others say that it is absent
-            else:
-                words, kind = (kind.extra_json_schema or {}).get("description", words), kind.type
-        match kind:
-            case inspect.StructType(fields=fields) if name is None:
-                return words, ", ".join(sorted(each.encode_name for each in fields))
-            case inspect.StructType(fields=fields):
-                kind = next((each.type for each in fields if each.encode_name == name), kind)
-            case inspect.DictType(value_type=inner) | inspect.VarTupleType(item_type=inner):
-                kind = inner if name is not None else kind
-    return words, ""
-
-
 def _check_folders(folders: Mapping[str, Path], file: Path) -> None:
     """Raise SitegenError when what may be deleted, or is written anew, is a folder of the report's.
 
@@ -525,7 +464,7 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
         key = f"environments.{label}"
         place = f"{file}: {key}"
         checked(check_label, label, place)
-        table = decoded(value, EnvironmentTable, str(file), key)
+        table = toml.decoded(value, EnvironmentTable, str(file), key)
         if table.role in ("metal", "vm") and table.tee not in ("", "none", "unstated"):
             message = f"the role is {table.role!r} and the TEE {table.tee!r}"
             fix = "a platform with a TEE has the role cpu-tee or gpu-tee"

@@ -12,6 +12,8 @@ from importlib import metadata
 
 #: As in `pyproject.toml`, which a test holds it to.
 DISTRIBUTION = "sitegen-tee"
+#: Where its code and documents are, as there.
+ADDRESS = "https://github.com/sitegen-tee/sitegen"
 _EXTRA = re.compile(r"^([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"]")
 #: Modules that are called otherwise than what installs them.
 _INSTALLED_AS = {"pil": "pillow", "pynvml": "nvidia-ml-py"}
@@ -34,4 +36,9 @@ def missing(module: str) -> str:
     # An extra that is made of others has their parts too: the smallest is the one that is meant.
     sizes = Counter(extra for _, extra in pairs)
     extras = sorted((extra for part, extra in pairs if part == name), key=lambda one: sizes[one])
-    return f"needs {name}, which is not installed here; {install(extras[0])}" if extras else ""
+    return f"{absent(name)}; {install(extras[0])}" if extras else ""
+
+
+def absent(package: str) -> str:
+    """Return what is said of a package that is needed and not here."""
+    return f"needs {package}, which is not installed here"

@@ -9,7 +9,7 @@ import pytest
 
 from sitegen import config
 from sitegen.errors import SitegenError
-from sitegen.site.init import literal
+from sitegen.toml import literal
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,6 +15,7 @@ PROJECT = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").rea
 def test_the_name_is_the_project_s_and_stands_in_every_hint() -> None:
     assert PROJECT["name"] == distribution.DISTRIBUTION
     assert distribution.install("llm") == "pip install 'sitegen-tee[llm]'"
+    assert PROJECT["urls"]["Source"] == distribution.ADDRESS
     assert {"report", "collect", "all"} <= set(PROJECT["optional-dependencies"])
 
 

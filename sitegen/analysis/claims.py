@@ -20,10 +20,11 @@ import msgspec
 from msgspec import Meta, Struct, structs
 from msgspec.structs import replace
 
+from sitegen import toml
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.expressions import Input, Sheet, Span
 from sitegen.catalogue.units import printed_number
-from sitegen.config import Filled, Text, Words, checked, decoded, read_toml
+from sitegen.config import Filled, Text, Words, checked
 from sitegen.errors import SitegenError
 from sitegen.model import check_label
 
@@ -117,10 +118,10 @@ def load(*files: Path) -> tuple[Claim, ...]:
     """
     claims: dict[str, Claim] = {}
     for file in files:
-        tables = decoded(read_toml(file), ClaimFile, str(file)).claim
+        tables = toml.decoded(toml.read(file), ClaimFile, str(file)).claim
         for number, table in enumerate(tables, 1):
             name = str(table.get("id", f"claim {number}"))[:80]
-            claim = decoded(table, Claim, str(file), name)
+            claim = toml.decoded(table, Claim, str(file), name)
             place = f"{file}: {name}"
             checked(partial(check_label, kind="claim"), claim.id, place)
             if claim.unit not in UNITS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tomllib
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sitegen import config
+from sitegen import config, toml, whole
 from sitegen.analysis.selection import environments, unseen_tees
 from sitegen.archive import library
 from sitegen.config import Config, Environment
@@ -39,32 +38,26 @@ def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> 
     nothing is written.
     """
     label, words = _parsed(pair, environments)
-    table = ", ".join(f'{_key(word)} = "{name}"' for word, name in words.items())
-    line = f"baselines = {{ {table} }}"
+    line = f"baselines = {toml.literal(words)}"
     file = file.resolve()
     text = ""
     if file.exists():
-        config.read_toml(file)
+        toml.read(file)
         text = file.read_bytes().decode()
     ends = "\r\n" if "\r\n" in text else "\n"
     written = _with_line(text.replace(ends, "\n"), label, line).replace("\n", ends)
     if not _differ_in_baselines(text, written, label, words):
         fix = f"write `{line}` into the table of {label} yourself"
         raise SitegenError("cannot be changed without touching more", where=str(file), fix=fix)
-    hidden = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with whole.written(file) as hidden:
         hidden.write_bytes(written.encode())
         if file.exists():
             shutil.copymode(file, hidden)
-        config.load(hidden)
-        hidden.replace(file)
-    except SitegenError as error:
-        raise SitegenError(error.what, where=str(file), fix=error.fix) from error
-    except OSError as error:
-        raise SitegenError(f"cannot be written: {error.strerror}", where=str(file)) from error
-    finally:
-        hidden.unlink(missing_ok=True)
-    return f"[environments.{_key(label)}] {line}"
+        try:
+            config.load(hidden)
+        except SitegenError as error:
+            raise SitegenError(error.what, where=str(file), fix=error.fix) from error
+    return f"[environments.{toml.key(label)}] {line}"
 
 
 def _parsed(pair: str, environments: Mapping[str, Environment]) -> tuple[str, dict[str, str]]:
@@ -98,7 +91,7 @@ def _with_line(text: str, label: str, line: str) -> str:
     match = header.search(text)
     if match is None:
         gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-        return f"{text}{gap}[environments.{_key(label)}]\n{line}\n"
+        return f"{text}{gap}[environments.{toml.key(label)}]\n{line}\n"
     end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, match.end())
     body = text[match.end() : end.start() if end else len(text)]
     # A comment behind it stays.
@@ -115,7 +108,3 @@ def _differ_in_baselines(before: str, after: str, label: str, words: Mapping[str
         return tomllib.loads(after) == expected
     except (tomllib.TOMLDecodeError, AttributeError, TypeError):
         return False
-
-
-def _key(word: str) -> str:
-    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else f'"{word}"'

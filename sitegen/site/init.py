@@ -6,24 +6,35 @@ repository's remote, its platforms from the runs that are there. Nothing is aske
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import textwrap
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from sitegen import __version__, config, distribution, fingerprint, redact, resources
+from sitegen import __version__, config, distribution, fingerprint, redact, resources, toml
 from sitegen.analysis.selection import environments, observed
 from sitegen.archive import library
-from sitegen.config import ROLE_WORDS, Config, EnvironmentTable, Key, Price, Role, SiteTable, keys
+from sitegen.archive.store import NoArchive
+from sitegen.config import (
+    FOLDERS,
+    ROLE_WORDS,
+    Config,
+    EnvironmentTable,
+    Key,
+    Price,
+    Role,
+    SiteTable,
+    keys,
+)
+from sitegen.model import AnyRun
 
-ADDRESS = "https://github.com/sitegen-tee/sitegen"
 #: What a report is built with, in its workflow: its pages, and the pictures of links to them.
 EXTRAS = "report,images"
 _REMOTE = re.compile(r"(?:^|[/@])github\.com[:/]([\w-]+)/([\w.-]+?)(?:\.git)?/?$")
@@ -41,7 +52,6 @@ _ENVIRONMENTS = """\
 _AN_EXAMPLE = "cvm"
 _LABELS = {"metal": "metal", "vm": "vm", "cpu-tee": "cvm", "gpu-tee": "gpu-cvm"}
 _WIDTH = 96
-_FOLDERS = ("archive", "output", "notes", "claims", "cache")
 
 
 class Begun(Struct, frozen=True):
@@ -120,7 +130,7 @@ def _report(folder: Path) -> Config:
     if file.is_file():
         return config.load(file)
     usual = SiteTable()
-    return Config(folder, file, **{name: folder / getattr(usual, name) for name in _FOLDERS})
+    return Config(folder, file, **{name: folder / getattr(usual, name) for name in FOLDERS})
 
 
 def _ignored(folder: Path, report: Config) -> list[str]:
@@ -139,15 +149,15 @@ def _files(
         title = f"{repository.name}: what a TEE costs"
     words = {
         "TITLE": title,
-        "SITEGEN": ADDRESS,
+        "SITEGEN": distribution.ADDRESS,
         "INSTALL": distribution.install(EXTRAS, __version__),
-        "ACTION": f"{urlsplit(ADDRESS).path[1:]}@v{__version__}",
-        "BRANCH": literal(repository.branch),
-        "FOLDER": literal(repository.inside),
-        "REPORT": literal(repository.within("**")),
-        "RUNS": literal(f"{archive}/**"),
-        "HAS_RUNS": literal(f"hashFiles('{archive}/pr/*/run.json') != ''"),
-        "SITE": literal(repository.within(os.path.relpath(report.output, folder))),
+        "ACTION": f"{urlsplit(distribution.ADDRESS).path[1:]}@v{__version__}",
+        "BRANCH": toml.literal(repository.branch),
+        "FOLDER": toml.literal(repository.inside),
+        "REPORT": toml.literal(repository.within("**")),
+        "RUNS": toml.literal(f"{archive}/**"),
+        "HAS_RUNS": toml.literal(f"hashFiles('{archive}/pr/*/run.json') != ''"),
+        "SITE": toml.literal(repository.within(os.path.relpath(report.output, folder))),
     }
     files = {
         report.file: settings(title, repository.pages, platforms),
@@ -186,13 +196,13 @@ def _deploys(workflow: Path) -> bool:
 
 def settings(title: str, base_url: str, platforms: Mapping[str, Mapping[str, str]]) -> str:
     """Return a `sitegen.toml` with every key: those that are known, and the others as comments."""
-    lines = [_HEAD.format(address=ADDRESS)]
+    lines = [_HEAD.format(address=distribution.ADDRESS)]
     known = {"title": title * (title != config.TITLE), "base_url": base_url}
     lines += [_lines(key, known.get(key.name, "")) for key in keys(SiteTable)]
     lines.append(_ENVIRONMENTS)
     for label, values in platforms.items():
-        lines.append(f"[environments.{_key(label)}]\n")
-        lines += [f"{name} = {literal(value)}\n" for name, value in values.items()]
+        lines.append(f"[environments.{toml.key(label)}]\n")
+        lines += [f"{name} = {toml.literal(value)}\n" for name, value in values.items()]
         lines.append("\n")
     for form, name in ((EnvironmentTable, _AN_EXAMPLE), (Price, f"{_AN_EXAMPLE}.price")):
         lines.append(f"# [environments.{name}]\n\n")
@@ -200,22 +210,9 @@ def settings(title: str, base_url: str, platforms: Mapping[str, Mapping[str, str
     return "".join(lines).rstrip("\n") + "\n"
 
 
-def literal(value: object) -> str:
-    """Return a value as TOML writes it."""
-    match value:
-        case dict():
-            inner = ", ".join(f"{_key(name)} = {literal(each)}" for name, each in value.items())
-            return f"{{ {inner} }}"
-        case list() | tuple():
-            return f"[{', '.join(map(literal, value))}]"
-        case int() if value >= 1_000_000:  # noqa: PLR2004 - from there on digits are counted
-            return f"{value:_}"
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _lines(key: Key, value: str = "") -> str:
     """Return a key under what it is for: with its value, or the default or an example commented."""
-    line = f"{key.name} = {literal(value or key.default or key.example)}"
+    line = f"{key.name} = {toml.literal(value or key.default or key.example)}"
     return f"{_comment(key.what)}\n{line if value else f'# {line}'}\n\n"
 
 
@@ -226,9 +223,12 @@ def _comment(text: str) -> str:
 
 def _platforms(report: Config) -> dict[str, dict[str, Any]]:
     """Return the environments that have runs, with the role and the TEE that these show."""
-    if not report.archive.is_dir() or not any(report.archive.glob("*/*/run.json")):
-        return {}
-    found = environments([one.run for one in library.of(report).runs.values()], report)
+    if report.file.exists():
+        return {}  # it says so itself
+    runs: list[AnyRun] = []
+    with suppress(NoArchive):
+        runs, _ = library.heads(report)
+    found = environments(runs, report)
     return {
         label: {name: value for name, value in (("role", one.role), ("tee", one.tee)) if value}
         for label, one in found.items()
@@ -251,10 +251,6 @@ def _written(place: Path, text: str) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _key(word: str) -> str:
-    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else json.dumps(word)
 
 
 def _git(folder: Path, *argv: str) -> str:
