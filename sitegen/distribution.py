@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from importlib import metadata
 
 #: As in `pyproject.toml`, which a test holds it to.
 DISTRIBUTION = "sitegen-tee"
@@ -26,6 +25,8 @@ def install(extra: str, version: str = "") -> str:
 
 def missing(module: str) -> str:
     """Return what a command says of a module that is not here; nothing for one of no extra."""
+    from importlib import metadata  # as much CPU time as the rest of a command's start
+
     name = module.partition(".")[0].lower()
     name = _INSTALLED_AS.get(name, name).replace("_", "-")
     try:
