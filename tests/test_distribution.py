@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,12 @@ def test_the_name_is_the_project_s_and_stands_in_every_hint() -> None:
     assert distribution.install("llm") == "pip install 'sitegen-tee[llm]'"
     assert PROJECT["urls"]["Source"] == distribution.ADDRESS
     assert {"report", "collect", "all"} <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_guide_to_installing_has_every_extra() -> None:
+    page = Path(__file__).parents[1].joinpath("docs", "install.md").read_text("utf-8")
+    told = re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)
+    assert sorted(told) == sorted(PROJECT["optional-dependencies"])
 
 
 @pytest.mark.parametrize(

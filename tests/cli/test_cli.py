@@ -354,9 +354,12 @@ def test_the_collectors_are_listed_with_their_tools_and_settings(
     assert found["broken"]["settings"] == {}
 
 
-def test_the_help_of_import_names_every_column_that_is_read() -> None:
+def test_the_help_of_import_and_its_document_name_every_column_that_is_read() -> None:
     words = set(re.findall(r"\w+", run("import", "--help").stdout))
-    assert {*tidy.COLUMNS, "provenance"} <= words
+    assert {*tidy.COLUMNS} <= words
+    page = (ROOT / "docs" / "figures.md").read_text("utf-8")
+    told = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(told))) == sorted(tidy.COLUMNS)
 
 
 def test_what_is_exported_comes_in_again_as_imported(filled: Path) -> None:

@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 from markdown import Markdown
 
+from sitegen.distribution import ADDRESS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.packaging
@@ -215,7 +217,7 @@ def test_the_wheel_says_what_it_is_and_where_it_comes_from(wheel: Path) -> None:
     assert told["License-Expression"] == "Apache-2.0"
     places = dict(line.split(", ") for line in told.get_all("Project-URL", ()))
     assert set(places) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
-    assert all(url.startswith("https://github.com/sitegen-tee/sitegen") for url in places.values())
+    assert all(url.startswith(ADDRESS) for url in places.values())
     classifiers = told.get_all("Classifier", ())
     for version in ("3.11", "3.12", "3.13", "3.14"):
         assert f"Programming Language :: Python :: {version}" in classifiers
@@ -232,7 +234,7 @@ def test_the_long_description_is_the_readme_with_links_that_lead_somewhere(wheel
     page = Markdown(extensions=["tables", "fenced_code"]).convert(text)
     links = re.findall(r'(?:href|src)="([^"]*)"', page)
     assert links
-    home = "https://github.com/sitegen-tee/sitegen/"
+    home = f"{ADDRESS}/"
     for link in links:
         assert link.startswith(("https://", "#")), link
         if link.startswith(home):

@@ -414,8 +414,6 @@ def test_a_publication_that_is_killed_has_done_all_or_nothing(
     shim.chmod(0o755)
     environment = {**os.environ, "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}"}
     kills = 0
-    once = "from sitegen.site import publish; from tests import site_checks\n"
-    once += f"settled = site_checks.report(site_checks.Path({str(settled.root)!r}))"
     with check.forks(_LOADED, _PUBLISHED, cwd=settled.root, env=environment) as publishes:
         for at in range(1, 100):
             count.write_text("0")
