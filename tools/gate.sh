@@ -62,15 +62,18 @@ judge() {
     trap 'rm -rf "$work"' EXIT
     "$tool" compare "${options[@]}" -- "$BASELINE" "$SIDE" >"$work/table" 2>"$work/said" || code=$?
 
+    result="could not be held: the command ended with $code"
     case $code in
         0) result="passed: nothing is surely more than $limit worse" ;;
         1)
-            result="failed: something is surely more than $limit worse"
-            grep -q '^sitegen: above ' "$work/said" ||
+            # Whatever breaks ends so too, and has judged nothing.
+            if grep -q '^sitegen: above ' "$work/said"; then
+                result="failed: something is surely more than $limit worse"
+            elif grep -q '^sitegen: .* could be judged' "$work/said"; then
                 result="failed: not everything could be judged, and it is strict"
+            fi
             ;;
         3) result="undecided: not everything could be judged" ;;
-        *) result="could not be held: the command ended with $code" ;;
     esac
     {
         echo "**The gate ${result%%:*}**:${result#*:}."

@@ -128,6 +128,15 @@ def test_a_mistake_is_no_judgement(tool: Path, inputs: dict[str, str], said: str
     assert re.search(rf"^::error title=sitegen::.*{said}", found.log, re.MULTILINE)
 
 
+def test_a_tool_that_breaks_has_judged_nothing(tool: Path) -> None:
+    """Python itself ends with 1, which is an answer of ours too."""
+    tool.write_text("#!/bin/sh\necho 'ValueError: a fault of ours' >&2\nexit 1\n")
+    found = judge(tool)
+    assert found.code == 1
+    assert "::error title=sitegen::The gate could not be held" in found.log
+    assert "a fault of ours" in found.summary
+
+
 def test_no_input_and_no_name_is_ever_read_as_code(tool: Path) -> None:
     marker = tool.parent / "made"
     odd = f"$(touch {marker}); `touch {marker}` && touch {marker}\n::error::hijacked"
