@@ -226,7 +226,7 @@ def runs(
     labels = {run.environment for run in heads} | {one.path.partition("/")[0] for one in damaged}
     if environment and environment not in labels | {*config.environments, *config.aliases}:
         fix = f"there are {', '.join(sorted(labels)) or 'none'}"
-        raise SitegenError(f"no environment {environment!r}", where=str(config.archive), fix=fix)
+        raise SitegenError(f"no environment {environment!r}", where=config.archive_place, fix=fix)
     installed.check_benchmarks(benchmarks, {run.benchmark for run in heads})
     rows: list[dict[str, Any]] = []
     for one in damaged:
@@ -246,7 +246,7 @@ def runs(
     if as_json:
         return encoded(rows)
     if not rows:
-        return f"no run{'' if labels else f' in {config.archive}; {BEGIN}'}\n"
+        return f"no run{'' if labels else f' in {config.archive_place}; {BEGIN}'}\n"
     table = []
     for row in rows:
         provenance, preset = row.get("provenance", "damaged"), row.get("preset")

@@ -77,7 +77,7 @@ def chosen(
     labels = {entry.environment for entry in every}
     if environment and environment not in labels | set((aliases or {}).values()):
         fix = f"there are {', '.join(sorted(labels)) or 'none'}"
-        raise SitegenError(f"no environment {environment!r}", where=str(archive.root), fix=fix)
+        raise SitegenError(f"no environment {environment!r}", where=archive.place, fix=fix)
     check_benchmarks(benchmarks, map(_benchmark, every))
     entries = [
         entry
