@@ -1,4 +1,4 @@
-"""Failures that a user can cause or mend, said in one line."""
+"""Failures that a user can cause or mend, said in one line, and how counts and lists are said."""
 
 from collections.abc import Sequence
 

@@ -17,6 +17,7 @@ from sitegen.analysis import caveats
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.analysis.selection import superseded
 from sitegen.archive import Damaged, library, quarantine, tables
+from sitegen.archive.store import BEGIN
 from sitegen.catalogue.metrics import METRICS
 from sitegen.config import Config
 from sitegen.errors import SitegenError
@@ -191,9 +192,7 @@ def export(config: Config, form: str) -> Export:
             "all runs are damaged", where=config.archive_place, fix="see `sitegen fsck`"
         )
     if not runs:
-        raise SitegenError(
-            "no runs", where=config.archive_place, fix="`sitegen collect` takes some"
-        )
+        raise SitegenError("no runs", where=config.archive_place, fix=BEGIN)
     data, aside = quarantine.without_failing(runs, make, make)
     return Export(data, (*held.damaged, *held.damages(aside)))
 

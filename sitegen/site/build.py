@@ -387,6 +387,7 @@ class _Build:
         from sitegen.catalogue.families import family
         from sitegen.report import benchmark, changes, citation, compare_page, history, share
         from sitegen.report.navigation import DataFile
+        from sitegen.report.scripts import versioned
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         downloads = {form: f"data/{name}.{form}" for form in citation.FORMS}
@@ -424,7 +425,7 @@ class _Build:
             page=content,
             comparisons=comparisons,
             badge=badge,
-            rest_address=f"rest.js?v={keys.short(folded)[:8]}",
+            rest_address=versioned("rest.js", folded),
             history=past,
             commands=commands,
             again=again,

@@ -5,13 +5,13 @@ Made only for a site that has an address. What says the same as before is kept, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sitegen.charts import badge, card
 from sitegen.distribution import install
+from sitegen.site.keys import short
 
 if TYPE_CHECKING:
     from sitegen.charts.card import Card
@@ -72,7 +72,7 @@ class Elsewhere:
     def _picture(self, path: str, drawn: Card) -> None:
         if not self._site.pictures or self._output.dry:
             return
-        key = hashlib.sha256(f"{self._base}{drawn}".encode("utf-8", "replace")).hexdigest()[:20]
+        key = short(f"{self._base}{drawn}")
         self.keys[path] = key
         if self._old.get(path) == key and self._output.keep_files([path]):
             return
