@@ -217,6 +217,15 @@ def test_a_run_has_all_that_it_left(report: sitegen.Report) -> None:
     assert run.record.session == "s0"
 
 
+def test_a_run_without_samples_has_their_columns(report: sitegen.Report, tmp_path: Path) -> None:
+    run = one_run(0, "vm", 1.0, samples=())
+    Archive(tmp_path / "archive").write(run)
+    none = sitegen.open(tmp_path).samples(run.id)
+    some = report.samples(RUNS[0].id)
+    assert none.empty
+    assert dict(none.dtypes.map(str)) == dict(some.dtypes.map(str))
+
+
 def test_what_shows_itself_in_a_notebook_shows_no_markup_of_others(report: sitegen.Report) -> None:
     for one in (report, report.run(RUNS[0].id)):
         shown = one._repr_html_()
