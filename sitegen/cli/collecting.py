@@ -90,7 +90,7 @@ def collect(
         reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
         raise SitegenError(f"nothing was collected: {' | '.join(reasons)}")
     _report(outcomes, store, say)
-    options.say_unsent([outcome.unsent for outcome in outcomes if outcome.unsent])
+    options.check_sent([outcome.unsent for outcome in outcomes if outcome.unsent])
 
 
 @click.command("collectors")

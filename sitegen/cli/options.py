@@ -81,8 +81,8 @@ def say_damaged(damaged: Iterable[Damaged]) -> None:
         click.echo(f"set aside: {run.path}: {run.reason}", err=True)
 
 
-def say_unsent(failed: Sequence[str]) -> None:
-    """Raise SitegenError when there is something that could not be sent, with the first reason."""
+def check_sent(failed: Sequence[str]) -> None:
+    """Raise SitegenError with the first reason why something could not be sent, if there is one."""
     if failed:
         more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
         raise SitegenError(f"not sent: {failed[0]}{more}")

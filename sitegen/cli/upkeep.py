@@ -150,7 +150,7 @@ def push(load: options.Load) -> None:
         except Unsent as error:
             failed.append(str(error))
     click.echo(f"{len(waiting) - len(failed)} of {many(len(waiting), 'run')} sent")
-    options.say_unsent(failed)
+    options.check_sent(failed)
 
 
 COMMANDS = (fsck, pack, push, note, withdraw, restore, reparse, baseline)
