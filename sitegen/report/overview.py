@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import NamedTuple
 
 from sitegen.analysis.claims import Checked, Verdict
-from sitegen.analysis.compare import Analysis, Cell
+from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
 from sitegen.catalogue.families import family, headlined, natural
 from sitegen.charts.spec import Chart, FactorAxis
@@ -141,6 +141,11 @@ def _headline(
         return "Nothing has been measured yet."
     environments = {label for _, label in analysis.cells}
     many = f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}"
+    held = (
+        row.comparison for name in order for one in costs.of_tees(tables[name]) for row in one.rows
+    )
+    if why := _refusal(held):
+        return f"{many}, and no verdict: {why}."
     if any(words.platform(analysis.config, label).is_tee for label in environments):
         return f"{many}, and no TEE among them has a baseline yet."
     answer = findings.best(table for name in order for table in tables[name])
@@ -149,6 +154,12 @@ def _headline(
         if answer
         else f"{many}, {_no_tee(environments)}."
     )
+
+
+def _refusal(comparisons: Iterable[Comparison]) -> str:
+    """Return why nothing of this may be compared, the commonest reason; nothing where some may."""
+    reasons = Counter(one.reason for one in comparisons)
+    return "" if "" in reasons or not reasons else reasons.most_common(1)[0][0]
 
 
 def _no_tee(environments: Sized) -> str:
@@ -178,15 +189,15 @@ def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[Fact, ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
     decided, every = sum(c.decided for c in comparisons), len(comparisons)
     verdicts = f"{decided} of {words.count(every, 'headline comparison')}"
-    few = (
-        f"A verdict needs {FOR_WORD} sessions a side; {FOR_TURNS} find more."
-        if decided < every
-        else ""
-    )
+    few = ""
+    if why := _refusal(comparisons):
+        few = f"{why[0].upper()}{why[1:]}."
+    elif decided < every:
+        few = f"A verdict needs {FOR_WORD} sessions a side; {FOR_TURNS} find more."
     doubtful = f"{sum(bool(c.doubt) for c in comparisons)} of {every}"
     own = (r for r in runs if r.provenance != Provenance.CITED and not r.undated)
     newest = max((run.started_at for run in own), default="")
-    fresh = ("no run of our own", "`sitegen collect` takes one.")
+    fresh = ("no run of our own", "")
     if newest:
         fresh = (words.day(newest), "Newest run, UTC.")
     return (

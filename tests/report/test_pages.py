@@ -92,6 +92,16 @@ def test_a_report_without_a_tee_says_so(runs: list[Run]) -> None:
     assert overview.page(analyse([], SETTINGS), [], {}).headline == "Nothing has been measured yet."
 
 
+def test_a_report_of_quick_runs_says_that_these_are_never_compared(runs: list[Run]) -> None:
+    quick = [replace(one, preset="quick") for one in runs]
+    found = analyse(quick, SETTINGS)
+    page = overview.page(found, quick, cost_tables(found))
+    assert page.headline.endswith(
+        "in 3 environments, and no verdict: quick runs are never compared."
+    )
+    assert page.facts[0].about == "Quick runs are never compared."
+
+
 # Costs
 
 
