@@ -181,7 +181,9 @@ def _check_names(git: _Git, branch: str, remote: str) -> None:
     """Raise SitegenError for a branch or remote that is none."""
     if not remote or remote.startswith("-"):
         raise SitegenError(f"{remote!r} is not a remote", where="--remote", fix="such as origin")
-    git.output("rev-parse", "--git-dir", fix="the report's repository is that of sitegen.toml")
+    if not git.succeeds("rev-parse", "--git-dir"):
+        fix = "`git init` there, and `git remote add origin ADDRESS`"
+        raise SitegenError("is in no git repository", where=str(git.root), fix=fix)
     bad = branch.startswith(("-", "refs/")) or branch.upper() in ("HEAD", "@")
     if bad or not git.succeeds("check-ref-format", f"refs/heads/{branch}"):
         message = f"{branch!r} is not the name of a branch"
@@ -322,7 +324,9 @@ class _Git:
     def fetched(self, remote: str, branch: str) -> _Branch | None:
         """Return the branch as it is at the remote, or None when it is not there."""
         ref = f"refs/heads/{branch}"
-        listed = self.output("ls-remote", "--heads", "--", remote, ref, fix=_REMOTE)
+        named = remote in self.output("remote").splitlines()
+        fix = _REMOTE if named else f"`git remote add {remote} ADDRESS`, or use --no-push"
+        listed = self.output("ls-remote", "--heads", "--", remote, ref, fix=fix)
         if not listed:
             return None
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")

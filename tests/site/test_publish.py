@@ -117,6 +117,13 @@ def test_a_remote_that_is_not_there_is_one_line(settled: Config) -> None:
     with pytest.raises(SitegenError, match="git would not take it") as refusal:
         to_pages(settled, remote="nowhere")
     assert "\n" not in str(refusal.value)
+    assert "`git remote add nowhere ADDRESS`, or use --no-push" in str(refusal.value)
+
+
+def test_a_folder_that_is_no_repository_is_told_how_to_become_one(settled: Config) -> None:
+    shutil.rmtree(settled.root / ".git")
+    with pytest.raises(SitegenError, match="is in no git repository; `git init` there"):
+        to_pages(settled)
 
 
 # Nothing of the user's is replaced
