@@ -38,6 +38,7 @@ from sitegen.model import AnyRun
 #: What a report is built with, in its workflow: its pages, and the pictures of links to them.
 EXTRAS = "report,images"
 _REMOTE = re.compile(r"(?:^|[/@])github\.com[:/]([\w-]+)/([\w.-]+?)(?:\.git)?/?$")
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _HEAD = """\
 # The settings of this report. No key is needed: what is commented out is the default, else an
 # example.
@@ -217,7 +218,8 @@ def _lines(key: Key, value: str = "") -> str:
 
 
 def _comment(text: str) -> str:
-    lines = textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    words = _LINK.sub(r"\1", text)
+    lines = textwrap.wrap(words, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join(f"# {line}" for line in lines)
 
 

@@ -140,6 +140,7 @@ def test_every_key_stands_in_the_settings_as_a_comment_that_is_one_line_away(
     cvm = report.environment("cvm")
     assert all(getattr(cvm, key.name) for key in config.keys(config.EnvironmentTable))
     assert max(map(len, text.splitlines())) <= 100
+    assert ".md)" not in text, "a link of the documentation leads nowhere from here"
 
 
 def test_platforms_that_have_runs_are_declared_as_they_show_themselves(tmp_path: Path) -> None:
