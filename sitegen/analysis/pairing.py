@@ -242,7 +242,8 @@ def _chosen(
         raise Unpaired(f"{name} has no run", fix=f"{label} has runs from {days[0]} to {days[-1]}")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"
     labels = ", ".join(sorted({run.environment for run in runs})[:12])
-    raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")
+    fix = f"environments: {labels}" if labels else "the archive has no run yet"
+    raise SitegenError(f"no {kind} {name[:80]!r}", fix=fix)
 
 
 def is_called(name: str, label: str, run_id: str) -> bool:

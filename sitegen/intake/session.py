@@ -166,7 +166,7 @@ class Round(Struct, frozen=True):
                 return Outcome(benchmark, skipped=f"missing: {planned}")
             _, tool, plan, request = planned
             if self.order.dry_run:
-                self.say(f"# {tool.name} {tool.version}, {request.repetitions} times")
+                self.say(f"# {tool.name} {tool.version}, {many(request.repetitions, 'repetition')}")
                 for line in _commands(plan, request.scratch):
                     self.say(line)
                 return Outcome(benchmark)

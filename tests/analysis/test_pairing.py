@@ -94,6 +94,11 @@ def test_what_is_not_there_is_named(runs: list[Run], baseline: str, side: str, s
     assert said in str(raised.value)
 
 
+def test_of_an_archive_without_runs_no_list_is_shown() -> None:
+    with pytest.raises(SitegenError, match="no run 'vm'; the archive has no run yet"):
+        paired([], "metal", "vm")
+
+
 def later(run: Run) -> Run:
     """Return a run as it is a year on, a tenth slower."""
     rows = tuple(row._replace(value=(row.value or 0.0) / 1.1) for row in run.measurements)
