@@ -305,6 +305,7 @@ def test_claims_are_a_frame(own: sitegen.Report, report: sitegen.Report) -> None
     assert set(claims["verdict"]) <= {"reproduced", "close", "differs", "unsupported"}
     assert str(claims["value"].dtype) == "float64"
     assert report.claims().empty
+    assert list(report.claims().columns) == list(claims.columns)
 
 
 def test_damaged_runs_are_named_and_nothing_is_printed(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ _PRINTED = {
     "bound": re.compile(f"([<>]=?)({_FIGURE})"),
 }
 #: The keys of a claim's public form, in their order.
-_JSON = (
+COLUMNS = (
     "id", "source", "where", "statement", "kind", "published", "unit", "verdict", "value", "low",
     "high", "figures", "decisive", "expression", "inputs", "fits_if", "note",
 )  # fmt: skip
@@ -189,7 +189,7 @@ def as_json(result: Checked) -> dict[str, Any]:
     """Return a checked claim in the public form of ``sitegen claims --format json``."""
     fields = msgspec.to_builtins(result)
     fields = {**fields.pop("claim"), **fields}
-    return {key: fields["printed" if key == "published" else key] for key in _JSON}
+    return {key: fields["printed" if key == "published" else key] for key in COLUMNS}
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:

@@ -241,10 +241,8 @@ class Report:
         damaged = bool(self._held.damaged or aside)
         declared = claims.load_all(self._config.claims)
         checked, _ = claims.check_all(declared, analysis, damaged=damaged)
-        found = pandas.DataFrame(
-            [values.flat(claims.as_json(one)) for one in checked],
-            columns=None if checked else ["id", "verdict"],
-        )
+        rows = [values.flat(claims.as_json(one)) for one in checked]
+        found = pandas.DataFrame(rows, columns=list(claims.COLUMNS))
         return values.typed(found, numbers=("value", "low", "high"), categories=("verdict", "kind"))
 
     def __repr__(self) -> str:
