@@ -38,13 +38,14 @@ def without_failing(
 
     ``trial`` fails on the same runs as ``make`` and leaves nothing behind. The run with which it
     begins to fail is found by halves; that run is set aside, and ``make`` tried again. Raises
-    what ``make`` raised where that is a user's mistake, or fails without any run too.
+    what ``make`` raised where that is a user's mistake, a package that is not installed, or fails
+    without any run too.
     """
     left, aside = list(runs), list[SetAside]()
     while True:
         try:
             return make(left, aside), tuple(aside)
-        except (OSError, MemoryError):
+        except (OSError, MemoryError, ModuleNotFoundError):
             raise
         except Exception as error:
             expected = isinstance(error, SitegenError) and not isinstance(error, Unmade)
@@ -83,7 +84,7 @@ def _failure(
 ) -> Exception | None:
     try:
         trial(runs)
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         if isinstance(error, SitegenError) and not isinstance(error, Unmade):

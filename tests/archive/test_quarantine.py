@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sitegen import config
 from sitegen.analysis import compare, export, selection
 from sitegen.archive import Archive
+from sitegen.archive.quarantine import without_failing
 from sitegen.model import MetricDefinition, Run, Source
 from sitegen.site.build import build
 from tests import site_checks as check
@@ -49,6 +50,15 @@ def test_damaged_runs_are_named_and_the_rest_builds(tmp_path: Path) -> None:
         assert reason in said
     assert build(settled).damaged == result.damaged
     assert check.dead_links(tmp_path / "site") == []
+
+
+def test_a_package_that_is_not_installed_is_no_damage_of_a_run() -> None:
+    def needs_it(runs: Sequence[Run], _aside: Sequence[object] = ()) -> None:
+        if runs:
+            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+
+    with pytest.raises(ModuleNotFoundError, match="pyarrow"):
+        without_failing([check.storage_run(0)], needs_it, needs_it)
 
 
 def damage(value: object) -> object:
