@@ -183,7 +183,7 @@ def _check_names(git: _Git, branch: str, remote: str) -> None:
         raise SitegenError(f"{remote!r} is not a remote", where="--remote", fix="such as origin")
     if not git.succeeds("rev-parse", "--git-dir"):
         fix = "`git init` there, and `git remote add origin ADDRESS`"
-        raise SitegenError("is in no git repository", where=str(git.root), fix=fix)
+        raise SitegenError("is in no git repository", where=str(git.root.absolute()), fix=fix)
     bad = branch.startswith(("-", "refs/")) or branch.upper() in ("HEAD", "@")
     if bad or not git.succeeds("check-ref-format", f"refs/heads/{branch}"):
         message = f"{branch!r} is not the name of a branch"
