@@ -53,7 +53,7 @@ def test_damaged_runs_are_named_and_the_rest_builds(tmp_path: Path) -> None:
 
 
 def test_a_package_that_is_not_installed_is_no_damage_of_a_run() -> None:
-    def needs_it(runs: Sequence[Run], _aside: Sequence[object] = ()) -> None:
+    def needs_it(runs: Sequence[object], _: object = ()) -> None:
         if runs:
             raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
 
