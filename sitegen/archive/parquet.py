@@ -37,6 +37,12 @@ _TYPES = {
     Kind.PARAMS: _BYTE_ARRAY,
 }
 _OPTIONAL, _REPEATED = 1, 2
+#: What a type may stand for: a text, a number, a whole number; of old, and of new.
+_MEANT: Mapping[int | None, Sequence[tuple[Any, Any]]] = {
+    _BYTE_ARRAY: ((None, None), (0, None), (0, {1: {}})),
+    _DOUBLE: ((None, None),),
+    _INT32: ((None, None), (17, None), (17, {10: {1: b" ", 2: True}})),
+}
 _STRING: Mapping[int, Any] = {6: 0, 10: {1: {}}}
 _LIST: Mapping[int, Any] = {6: 3, 10: {3: {}}}
 #: How deep a parameter is defined, and an empty list of them.
@@ -267,6 +273,9 @@ def _check_form(told: Footer, form: Form) -> None:
             if kind == Kind.PARAMS:
                 wanted += [(None, _REPEATED), (None, _OPTIONAL), *[(_BYTE_ARRAY, _OPTIONAL)] * 2]
             found = [(one.type, one.repetition) for one in (first, *rest)]
+            leaves = [one for one in (first, *rest) if one.type is not None]
+            if any(one.meant not in _MEANT.get(one.type, ()) for one in leaves):
+                raise SitegenError(f"the column {first.name} is not of its type")
             if found != wanted or [one.name for one in rest[2:]] not in ([], ["key", "value"]):
                 raise SitegenError(f"the column {first.name} is not of its type")
 
@@ -353,6 +362,8 @@ def _pages(
             if page.dictionary:
                 words = _plain(body, 0, kind, page.values)
                 continue
+            if any(page.levels[at] != _RLE for at in range(len(widths))):
+                raise ValueError("levels in another form")
             levels, at = [], 0
             for width in widths:
                 size = int.from_bytes(body[at : at + 4], "little")
@@ -372,7 +383,7 @@ def _pages(
 def _unpacked(data: bytes, page: Page, codec: int) -> bytes:
     """Return the bytes of a page, as many as it says; raises ValueError when it holds others."""
     body = data[page.start : page.end]
-    if page.digest is not None and zlib.crc32(body) != page.digest & 0xFFFFFFFF:
+    if page.digest is not None and zlib.crc32(body) != page.digest:
         raise ValueError("a page does not match its digest")
     if codec == _GZIPPED:
         body = zlib.decompressobj(wbits=_GZIP).decompress(body, page.bytes + 1)
@@ -426,6 +437,8 @@ def _numbers(body: bytes, at: int, width: int, count: int) -> list[int]:
     while len(found) < count:
         head = reader.varint()
         left = count - len(found)
+        if head < 2:  # noqa: PLR2004 - its lowest bit says which kind it is
+            raise ValueError("a run of nothing")
         if head & 1:
             groups = min(head >> 1, -(-left // _GROUP))
             found += _unpack(reader.take(groups * width), width)[:left]

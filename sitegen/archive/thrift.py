@@ -119,6 +119,8 @@ class Reader:
         raise ValueError(f"unknown type {kind}")  # a map among them: Parquet has none
 
     def _items(self, depth: int) -> list[Any]:
+        if depth > _DEPTH:
+            raise ValueError("too deep")
         head = self.byte()
         size = self.varint() if head >> 4 == _LONG_LIST else head >> 4
         return [self._value(head & 15, depth + 1, in_list=True) for _ in range(size)]

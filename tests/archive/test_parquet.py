@@ -50,7 +50,10 @@ POINTS = pa.schema(
     metadata={"sitegen.schema": "2"},
 )
 text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9)
-params = st.dictionaries(text, text, max_size=3).map(lambda d: tuple(sorted(d.items())))
+#: No name that says of which kind its values are.
+params = st.dictionaries(text.map("of_{}".format), text, max_size=3).map(
+    lambda d: tuple(sorted(d.items()))
+)
 number = st.just(0.0) | st.floats(1e-30, 1e30) | st.floats(-1e30, -1e-30)
 measurement = st.builds(
     Measurement,
