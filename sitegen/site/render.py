@@ -31,6 +31,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 from msgspec.structs import replace
 
+from sitegen import bounds
 from sitegen.charts import card, plotly, spec, svg
 from sitegen.config import ROLE_WORDS
 from sitegen.errors import SitegenError
@@ -48,6 +49,9 @@ from sitegen.site.run_tables import escaped as _text
 
 #: Rows of a table that is brought when it is opened.
 _MOST_ROWS = 200
+#: What the expressions of a note may take with all that a build has in memory, in bytes.
+_MOST_MEMORY = 600_000_000
+_MOST_PROSE = 2_000_000
 #: What a page may load and run; data is neither.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self';"
@@ -363,13 +367,36 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
     the lines after it use.
     """
     text = path.read_text("utf-8")
-    jinja = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    jinja = _Sandbox(undefined=StrictUndefined, autoescape=False)
     jinja.globals = dict(functions)
+    with bounds.memory(_MOST_MEMORY) if "{{" in text or "{%" in text else contextlib.nullcontext():
+        prose = "\n".join(_evaluated(text, jinja, path))
+    if len(prose) > _MOST_PROSE:
+        fix = "write a shorter one"
+        raise SitegenError(f"has more than {_MOST_PROSE:,} characters", where=str(path), fix=fix)
+    return markdown(prose)
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Expressions that reach nothing, and come to an end: a power of whole numbers may not."""
+
+    intercepted_binops = frozenset({"**"})
+
+    def call_binop(self, context: object, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002 - as the base has it
+        """Return a power as a number with a point, which has an end."""
+        return float(left) ** float(right)
+
+
+def _evaluated(text: str, jinja: _Sandbox, path: Path) -> list[str]:
     lines: list[str] = []
     named: dict[str, object] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            if match := _NAME.match(line):
+            match = _NAME.match(line)
+            if line.count("{%") > (match is not None) and (match or "{{" in line):
+                fix = "a line may begin with {% set name = expression %}"
+                raise SitegenError("a note has no other statement", fix=fix)  # noqa: TRY301 - with its place
+            if match:
                 module = jinja.from_string(line).make_module(named)
                 named[match[1]] = getattr(module, match[1])
             elif "{{" in line:
@@ -379,11 +406,15 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
         except SitegenError as error:
             fix = error.fix or "the archive has no such figure"
             raise SitegenError(error.what, where=f"{path}:{number}", fix=fix) from error
-        except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
+        except MemoryError:
+            fix = "write a smaller one"
+            what = "the expression takes too much memory"
+            raise SitegenError(what, where=f"{path}:{number}", fix=fix) from None
+        except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
             raise SitegenError(
                 str(error), where=f"{path}:{number}", fix="the archive has no such figure"
             ) from error
-    return markdown("\n".join(lines))
+    return lines
 
 
 _NAME = re.compile(r"\{% set (\w+) = ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -110,6 +111,26 @@ def test_an_expression_that_fails_is_named_with_its_line(tmp_path: Path, express
     with pytest.raises(SitegenError, match=r"fio\.md:3: ") as caught:
         note(tmp_path, f"One.\n\nTwo {{{{ {expression} }}}}.\n")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{{ 9 ** 9 ** 9 ** 9 }}",
+        "{{ 'x' * 2000000000 }}",
+        "{{ 'x'.ljust(2000000000) }}",
+        "{{ '%2000000000d' | format(1) }}",
+        "{% for a in 'ab' %}{{ a }}{% endfor %}",
+        "{% set a = 1 %}{% for a in 'ab' %}{% endfor %}",
+        "{% macro a() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}",
+        f"{{{{ {'(' * 3000} }}}}",
+    ],
+)
+def test_an_expression_comes_to_an_end(tmp_path: Path, line: str) -> None:
+    start = process_time()
+    with pytest.raises(SitegenError, match=r"fio\.md:2: "):
+        note(tmp_path, f"One.\n{line}\n")
+    assert process_time() - start < 1
 
 
 def test_what_an_expression_prints_is_markdown_and_sanitised(tmp_path: Path) -> None:
