@@ -34,6 +34,8 @@ _HOST = re.compile(r"(?:localhost|127\.0\.0\.1)(?::\d{1,5})?", re.IGNORECASE)
 _STREAM, _SCRIPT = "/-/changes", "/-/changes.js"
 _SCRIPT_FILE = "preview/changes.js"
 _BEAT_S = 15
+#: A page elsewhere may ask for localhost by its name: scripts with figures are not for it.
+_OURS = ("Cross-Origin-Resource-Policy", "same-origin")
 _TYPES = {
     ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8", ".json": "application/json",
@@ -119,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
     protocol_version = "HTTP/1.1"
+    timeout = 60  # who says nothing for so long holds no thread
     server_version, sys_version = "sitegen", ""
 
     def do_GET(self) -> None:
@@ -180,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/event-stream")
+        self.send_header(*_OURS)
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         told: News | None = None
@@ -213,6 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(size))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header(*_OURS)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -226,6 +231,9 @@ def _inside(site: Path, path: str) -> Path | None:
         return None
     try:
         file = (site / name.lstrip("/")).resolve()
-    except (OSError, ValueError, RuntimeError):
+        file.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, among others
         return None
     return file if file.is_relative_to(site.resolve()) else None

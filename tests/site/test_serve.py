@@ -120,6 +120,8 @@ def test_files_are_sent_as_what_they_are_and_are_not_kept(
     assert answer.status == HTTPStatus.OK
     assert answer.headers["Content-Type"] == kind
     assert answer.headers["Cache-Control"] == "no-store"
+    # No page elsewhere can have its scripts of figures, which it may ask this machine for.
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert int(answer.headers["Content-Length"]) == len(answer.body)
     head = shown.ask(path, method="HEAD")
     assert (head.headers["Content-Length"], head.body) == (str(len(answer.body)), b"")
