@@ -11,8 +11,9 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from html import unescape
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from sitegen import distribution
 from sitegen.archive.store import Absent
@@ -21,6 +22,9 @@ from sitegen.errors import SitegenError
 
 #: Names that a listing may have: a folder of 100,000 runs, or an archive of as many with all files.
 MOST_NAMES = 2_000_000
+#: A page that lists a folder, in bytes; how deep folders of an archive lie in each other.
+_MOST_LISTING, _DEEPEST = 64_000_000, 6
+_LINK = re.compile(rb"""href=["']([^"'<>]{1,2000})["']""", re.IGNORECASE)
 _CONNECT_S, _READ_S = 10, 20
 #: How long what broke off waits until it is tried again: here alone, no backend does it itself.
 _WAITS_S = (0.2, 1.0, 3.0)
@@ -63,12 +67,15 @@ class Storage:
     def names(self, folder: str = "") -> Names:
         """Return what is directly in ``folder``; raises `Absent` where there is none."""
         listed = self._names_s3 if self.scheme in _S3 else self._names
+        listed = self._names_http if self.scheme in _HTTP else listed
         return self._patiently(folder, lambda: listed(folder))
 
     def tree(self, folder: str = "") -> frozenset[str]:
         """Return the files in ``folder`` and in all folders below it, by their paths from it."""
         if self.scheme in _S3:
             return self._patiently(folder, lambda: self._names_s3(folder, deep=True)).files
+        if self.scheme in _HTTP:
+            return self._tree_http(folder)
         return self._patiently(folder, lambda: self._tree(folder))
 
     def read(self, path: str, most: int) -> bytes:
@@ -90,7 +97,7 @@ class Storage:
     def _names(self, folder: str) -> Names:
         place = self._path(folder)
         kinds = {"directory": set[str](), "file": set[str]()}
-        for each in self.fs.ls(f"{place}/" if self.scheme in _HTTP else place, detail=True):
+        for each in self.fs.ls(place, detail=True):
             name = self._name(each["name"], place)
             if name and "/" not in name:
                 kinds.setdefault(each["type"], set()).add(name)
@@ -99,9 +106,38 @@ class Storage:
 
     def _tree(self, folder: str) -> frozenset[str]:
         place = self._path(folder)
-        found = self.fs.find(f"{place}/" if self.scheme in _HTTP else place)
+        found = self.fs.find(place)
         self._check_number(len(found))
         return frozenset(name for each in found if (name := self._name(each, place)))
+
+    def _names_http(self, folder: str) -> Names:
+        """Return what the page of a folder links to that lies in it; nobody else's is asked for."""
+        place = f"{self._path(folder)}/"
+        page = self._streamed(place, _MOST_LISTING)
+        if len(page) > _MOST_LISTING:
+            raise SitegenError(f"its listing is larger than {_MOST_LISTING // 1_000_000} MB")
+        folders, files = set[str](), set[str]()
+        for found in _LINK.finditer(page):
+            link = unescape(found[1].decode("utf-8", "replace"))
+            with contextlib.suppress(ValueError):  # it has the look of an address, and is none
+                link = urljoin(place, link)
+            name = self._name(link.partition("#")[0].partition("?")[0], place)
+            if name not in ("", ".", "..") and "/" not in name:
+                (folders if link.endswith("/") else files).add(name)
+                self._check_number(len(folders) + len(files))
+        return Names(frozenset(folders), frozenset(files))
+
+    def _tree_http(self, folder: str) -> frozenset[str]:
+        """Return all files below a folder, whose pages may name folders without an end."""
+        found, left = set[str](), [""]
+        while left:
+            above = left.pop()
+            names = self.names(f"{folder}/{above}".strip("/"))
+            found |= {f"{above}{name}" for name in names.files}
+            if above.count("/") < _DEEPEST:
+                left += [f"{above}{name}/" for name in sorted(names.folders)]
+            self._check_number(len(found) + len(left))
+        return frozenset(found)
 
     def _names_s3(self, folder: str, *, deep: bool = False) -> Names:
         bucket, key, _ = self.fs.split_path(self._path(folder))
@@ -127,13 +163,7 @@ class Storage:
     def _read(self, path: str, most: int) -> bytes:
         place = self._path(path)
         if self.scheme in _HTTP:
-            # With a size nobody asks for it, and the bytes come as a stream.
-            with self.fs.open(place, "rb", block_size=0, size=1) as file:
-                parts, size = [], 0
-                while size <= most and (part := file.read(min(1 << 20, most + 1 - size))):
-                    parts.append(part)
-                    size += len(part)
-                return b"".join(parts)
+            return self._streamed(place, most)
         try:
             data: bytes = self.fs.cat_file(place, start=0, end=most + 1)
         except (OSError, ValueError) as error:
@@ -141,6 +171,15 @@ class Storage:
                 return b""
             raise
         return data[: most + 1]
+
+    def _streamed(self, place: str, most: int) -> bytes:
+        # With a size nobody asks for it, and the bytes come as a stream.
+        with self.fs.open(place, "rb", block_size=0, size=1) as file:
+            parts, size = [], 0
+            while size <= most and (part := file.read(min(1 << 20, most + 1 - size))):
+                parts.append(part)
+                size += len(part)
+            return b"".join(parts)
 
     def _put(self, path: str, data: bytes, *, replace: bool) -> bool:
         place = self._path(path)
