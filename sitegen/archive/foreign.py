@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def rows(
             fix = "bring runs as they are archived: `sitegen pack`"
             raise SitegenError(f"{about.num_rows:,} rows, more than {most_rows:,}", fix=fix)
         names = [name for name in file.schema_arrow.names if not wanted or name in wanted]
-        if twice := next((name for name in names if names.count(name) > 1), ""):
+        if twice := next((name for name, count in Counter(names).items() if count > 1), ""):
             raise SitegenError(f"has the column {twice[:40]!r} twice")
         tables.check_size(data, about.num_rows)
         table = file.read(columns=names, use_threads=False)

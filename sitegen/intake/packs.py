@@ -30,6 +30,8 @@ from sitegen.model import RUN_ID, Run
 #: How many files a pack may hold, and how many times its own size it may be unpacked: what it holds
 #: is compressed already.
 MAX_FILES = 2_000_000
+#: What is taken of a pack that comes by a pipe, where it has to be kept until it was checked.
+MAX_BYTES = 20_000_000_000
 MAX_RATIO, _SMALL = 30, 10_000_000
 #: A name is no longer. tarfile takes in one piece whatever length a header says.
 _MAX_HEADER = 65_536

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,14 +39,19 @@ def as_files(paths: tuple[Path, ...], stream: BinaryIO) -> Iterator[tuple[Path, 
 
 
 def _spool(stream: BinaryIO, file: Path) -> None:
-    """Write a stream to a file: all of a pack; of anything else what may be read, and a byte."""
+    """Write a stream to a file: all of a pack; of anything else what may be read, and a byte.
+
+    Raises SitegenError for a pack that is larger than one may be.
+    """
     head = stream.read(_HEAD_BYTES)
     with file.open("wb") as out:
         out.write(head)
-        if packs.is_pack(head):
-            shutil.copyfileobj(stream, out)
-            return
-        left = bounds.MOST_FILE_BYTES + 1 - len(head)
+        most = packs.MAX_BYTES if packs.is_pack(head) else bounds.MOST_FILE_BYTES
+        left = most + 1 - len(head)
         while left > 0 and (data := stream.read(min(left, 1 << 20))):
             out.write(data)
             left -= len(data)
+    if left <= 0 and most == packs.MAX_BYTES:
+        fix = "name it as a file"
+        what = f"is larger than {most // 1_000_000:,} MB"
+        raise SitegenError(what, where="standard input", fix=fix)

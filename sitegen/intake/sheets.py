@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,7 +130,7 @@ def _check_header(path: Path, required: Iterable[str], header: Sequence[str]) ->
     if absent := [name for name in required if name not in header]:
         fix = "see `sitegen export --format csv`"
         raise SitegenError(f"has no column {absent[0]!r}", where=str(path), fix=fix)
-    if twice := next((name for name in header if header.count(name) > 1), ""):
+    if twice := next((name for name, count in Counter(header).items() if count > 1), ""):
         raise SitegenError(f"has the column {twice[:40]!r} twice", where=str(path))
 
 
