@@ -153,12 +153,12 @@ def _files(
         "SITEGEN": distribution.ADDRESS,
         "INSTALL": distribution.install(EXTRAS, __version__),
         "ACTION": f"{urlsplit(distribution.ADDRESS).path[1:]}@v{__version__}",
-        "BRANCH": toml.literal(repository.branch),
-        "FOLDER": toml.literal(repository.inside),
-        "REPORT": toml.literal(repository.within("**")),
-        "RUNS": toml.literal(f"{archive}/**"),
-        "HAS_RUNS": toml.literal(f"hashFiles('{archive}/pr/*/run.json') != ''"),
-        "SITE": toml.literal(repository.within(os.path.relpath(report.output, folder))),
+        "BRANCH": toml.literal(_pattern(repository.branch)),
+        "FOLDER": _unevaluated(repository.inside),
+        "REPORT": toml.literal(f"{_pattern(repository.within(''))}**"),
+        "RUNS": toml.literal(f"{_pattern(archive)}/**"),
+        "HAS_RUNS": toml.literal(f"hashFiles('{_pattern(archive)}/pr/*/run.json') != ''"),
+        "SITE": _unevaluated(repository.within(os.path.relpath(report.output, folder))),
     }
     files = {
         report.file: settings(title, repository.pages, platforms),
@@ -211,6 +211,16 @@ def settings(title: str, base_url: str, platforms: Mapping[str, Mapping[str, str
     return "".join(lines).rstrip("\n") + "\n"
 
 
+def _unevaluated(text: str) -> str:
+    """Return a text for a place of a workflow where expressions are evaluated: it has none."""
+    return toml.literal(text.replace("${{", "${{ '${{' }}"))
+
+
+def _pattern(text: str) -> str:
+    """Return what a text is matched by, in a workflow, where some characters mean another thing."""
+    return re.sub(r"[^\w./ -]", "*", text)
+
+
 def _lines(key: Key, value: str = "") -> str:
     """Return a key under what it is for: with its value, or the default or an example commented."""
     line = f"{key.name} = {toml.literal(value or key.default or key.example)}"
@@ -239,9 +249,8 @@ def _platforms(report: Config) -> dict[str, dict[str, Any]]:
 
 def _filled(name: str, words: Mapping[str, str]) -> str:
     text = (resources.templates() / "init" / name).read_text("utf-8")
-    for word, value in words.items():
-        text = text.replace(f"@{word}@", value)
-    return text
+    # At once: a folder may be called as a word is.
+    return re.sub(r"@([A-Z_]+)@", lambda found: words.get(found[1], found[0]), text)
 
 
 def _written(place: Path, text: str) -> bool:

@@ -194,6 +194,25 @@ def test_in_a_part_of_a_repository_the_workflows_go_to_its_top(tmp_path: Path) -
     assert "left alone: ../.github/workflows/pages.yml" in done(top, "init", "other")
 
 
+def test_names_are_never_code_in_a_workflow(tmp_path: Path) -> None:
+    top = repository(tmp_path / "top")
+    git(top, "symbolic-ref", "HEAD", "refs/heads/it's${{x}}`id`$(id)\"#!")
+    name = "a: #\"' ${{ github.token }} @SITE@ `x` [*]"
+    (top / name).mkdir()
+    done(top / name, "init")
+    pages, gate = (yaml.safe_load((top / path).read_text()) for path in reversed(WORKFLOWS))
+    harmless = name.replace("${{", "${{ '${{' }}")
+    build = pages["jobs"]["build"]
+    assert build["defaults"]["run"]["working-directory"] == harmless
+    assert build["steps"][-1]["with"]["path"] == f"{harmless}/site"
+    assert pages[True]["push"]["branches"] == ["it*s***x***id***id****"]
+    [judged] = [step for step in gate["jobs"]["gate"]["steps"] if "if" in step]
+    place = "a* *** *** github.token ** *SITE* *x* ***"
+    assert judged["if"] == f"hashFiles('{place}/archive/pr/*/run.json') != ''"
+    assert judged["with"]["working-directory"] == harmless
+    assert gate[True]["pull_request"]["paths"] == [f"{place}/archive/**"]
+
+
 def test_a_repository_that_publishes_a_site_gets_no_second_one(tmp_path: Path) -> None:
     theirs = tmp_path / ".github/workflows/docs.yaml"
     theirs.parent.mkdir(parents=True)
