@@ -133,14 +133,18 @@ class Renderer:
         self._theme = str(theme) if theme else ""
         self._navigations: dict[tuple[str, str], Markup] = {}
         self._layouts: dict[tuple[RunPage, tuple[bool | str, ...]], Layout] = {}
-        self._jinja = Environment(
+        # What a theme says is looked at as a page's words are: it reaches nothing but these.
+        kind, stem = (SandboxedEnvironment, "theme") if theme else (Environment, "page")
+        self._jinja = kind(
             loader=_loader(theme),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
-            bytecode_cache=FileSystemBytecodeCache(str(cache)) if cache else None,
+            bytecode_cache=FileSystemBytecodeCache(str(cache), f"{stem}_%s.cache")
+            if cache
+            else None,
         )
         self._jinja.globals.update(
             site=site,

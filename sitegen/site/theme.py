@@ -47,6 +47,7 @@ def read(folder: Path) -> Theme:
     """Return the theme in a folder, which need not exist; raises SitegenError for a large file."""
     if not folder.is_dir():
         return Theme()
+    _check_places(folder)
     digest, own = hashlib.sha256(), folder / _TEMPLATES
     pages = list(_pages(own))
     for name in pages:
@@ -64,6 +65,15 @@ def read(folder: Path) -> Theme:
     return Theme(
         own if pages else None, files, logo, _STYLE if style else "", digest.hexdigest(), hints
     )
+
+
+def _check_places(folder: Path) -> None:
+    """Raise SitegenError for a link out of the theme: what it leads to would be published."""
+    top = folder.resolve()
+    for path in (*folder.iterdir(), *(folder / _TEMPLATES).rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(top):
+            fix = "put a copy in its place"
+            raise SitegenError("leads out of the theme", where=str(path), fix=fix)
 
 
 def _pages(folder: Path) -> Iterator[str]:

@@ -143,3 +143,20 @@ def test_a_site_cannot_be_built_into_a_theme(tmp_path: Path) -> None:
     toml = check.TOML.replace("[site]\n", '[site]\noutput = "theme/site"\n')
     with pytest.raises(SitegenError, match=r"site\.output: lies in site\.theme"):
         check.report(tmp_path, toml=toml)
+
+
+@pytest.mark.parametrize("place", ["theme/logo.svg", "theme/templates/_part.html", "theme/more"])
+def test_nothing_outside_of_a_theme_is_published_by_a_link_to_it(folder: Path, place: str) -> None:
+    (folder / "secret").write_text("not for everybody")
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).symlink_to(folder / "secret")
+    with pytest.raises(SitegenError, match=f"{place}: leads out of the theme"):
+        built(folder, {})
+
+
+@pytest.mark.parametrize(
+    "words", ["{{ cycler.__init__.__globals__ }}", '{% include "../../sitegen.toml" %}']
+)
+def test_a_template_of_a_theme_reaches_nothing_but_pages(folder: Path, words: str) -> None:
+    with pytest.raises(SitegenError, match=r"theme/templates/base\.html:1: "):
+        built(folder, {"theme/templates/base.html": f"{FOOTER}{words}".replace("OURS", words)})
