@@ -268,6 +268,8 @@ def _run(
 def _number(text: str) -> float | None:
     """Return a value; None where there is none, which is never 0."""
     try:
+        if "_" in text:  # which Python alone reads as a number
+            raise ValueError(text)  # noqa: TRY301 - one answer to all that is none
         return float(text) if text else None
     except ValueError:
         raise SitegenError(f"{text[:40]!r} is not a number") from None

@@ -43,6 +43,7 @@ from sitegen.model import (
 
 FORMS = ("csv", "json", "parquet")
 HEADER = "benchmark,workload,environment,metric,statistic,unit,value,started_at"
+SPACED = "own,w,metal,own.speed,value,1/s,1_000,2026-01-01T00:00:00Z"
 OWN = MetricDefinition("shop.orders", "Orders taken", "1/s", "higher")
 #: What a figure loses on its way, on purpose: its address, and who took it.
 NOT_KEPT = {"run_id", "provenance", "caveats"}
@@ -268,6 +269,7 @@ def test_a_pack_and_a_tools_own_output_come_by_standard_input_too(
             "standard input: is no table in JSON: Input",
         ),
         (f"{HEADER}\nfio,w\n".encode(), "standard input:2: has more or fewer fields"),
+        (f"{HEADER}\n{SPACED}\n".encode(), "standard input:2: '1_000' is not a number"),
     ],
 )
 def test_what_is_wrong_with_standard_input_is_said_of_it(
