@@ -28,18 +28,26 @@ def templates() -> Path:
     return packed if packed.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-def compiled_templates(otherwise: Path, *, own: bool = False) -> Path | None:
-    """Return the folder of compiled templates: beside them, as Python's own, or ``otherwise``.
+def compiled_templates(*, own: bool = False) -> Path | None:
+    """Return the folder of compiled templates: beside them, as Python's own, or in the user's cache.
 
     So they are compiled once an installation, where whoever builds may write to it. Where a report
-    has its ``own``, all lie with it. None where neither can be written.
+    has its ``own``, all lie in the user's cache. Never with the report: what is compiled is run, and
+    a report may come from anybody. None where neither can be written.
     """
-    for folder in (otherwise,) if own else (templates() / _COMPILED, otherwise):
+    places = (_users_cache(),) if own else (templates() / _COMPILED, _users_cache())
+    for folder in filter(None, places):
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder
     return None
+
+
+def _users_cache() -> Path | None:
+    """Return the user's folder for them; None for a user who has no home."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - which raises nothing
+    return place / "sitegen" / "templates" if place.is_absolute() else None
 
 
 class Assets(Struct, frozen=True):

@@ -28,6 +28,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("sitegen", derandomize=True, deadline=None)
 settings.load_profile("sitegen")
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave nothing in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 #: A whole collector: its steps are shell programs that print one number.
 SHELL_COLLECTOR = '''
 """Times nothing; prints numbers."""

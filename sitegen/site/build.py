@@ -263,7 +263,7 @@ class _Build:
         look = (theme.logo, theme.style)
         site = Site(config.title, config.base_url, nav, __version__, pictures, *look)
         own = theme.templates
-        compiled = resources.compiled_templates(config.cache / "templates", own=bool(own))
+        compiled = resources.compiled_templates(own=bool(own))
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled, own)
         self.page_base = keys.short(f"{source}{site}{self.assets.folder}")
         self.elsewhere = elsewhere.Elsewhere(self.renderer, output, source, old.elsewhere)
