@@ -29,11 +29,11 @@ def templates() -> Path:
 
 
 def compiled_templates(*, own: bool = False) -> Path | None:
-    """Return the folder of compiled templates: beside them, as Python's own, or in the user's cache.
+    """Return the folder of compiled templates: beside them, as Python's own, or the user's.
 
     So they are compiled once an installation, where whoever builds may write to it. Where a report
-    has its ``own``, all lie in the user's cache. Never with the report: what is compiled is run, and
-    a report may come from anybody. None where neither can be written.
+    has its ``own``, all lie in the user's cache. Never with the report: what is compiled is run,
+    and a report may come from anybody. None where neither can be written.
     """
     places = (_users_cache(),) if own else (templates() / _COMPILED, _users_cache())
     for folder in filter(None, places):

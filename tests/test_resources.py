@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from sitegen import resources
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_what_is_compiled_of_a_report_s_templates_lies_with_its_builder_and_not_with_the_report(
