@@ -142,7 +142,8 @@ def push(load: options.Load) -> None:
 
     store = opened(load())
     if not isinstance(store, Elsewhere):
-        raise SitegenError("is a folder here: nothing waits to be sent", where=store.place)
+        click.echo(f"{store.place} is a folder here: nothing waits to be sent")
+        return
     waiting, failed = store.waiting(), list[str]()
     for entry in waiting:
         try:
