@@ -70,26 +70,32 @@ class Loopback:
 
     def __enter__(self) -> Self:
         read, write = os.pipe()
+        taken, take = os.pipe()
         sys.stdout.flush()
         self._child = os.fork()
         if not self._child:
             os.close(write)
-            self._server.run(read)
+            os.close(taken)
+            self._server.run(read, take)
         os.close(read)
+        os.close(take)
         self._server.server_close()
         self._pipe = os.fdopen(write, "wb", buffering=0)
+        self._taken = os.fdopen(taken, "rb", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pipe.close()
+        self._taken.close()
         # It may be in the midst of an answer, which nobody waits for.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
 
     def show(self, news: News) -> None:
-        """Have every open page show it."""
+        """Have every open page show it, and every page that is asked for from now on."""
         self._pipe.write(msgspec.json.encode(news) + b"\n")
+        self._taken.read(1)
 
 
 class _Server(ThreadingHTTPServer):
@@ -97,8 +103,11 @@ class _Server(ThreadingHTTPServer):
     live: bool
     request_queue_size = 64
 
-    def run(self, news: int) -> None:
-        """Serve until nobody can have news any more: whoever has started it is gone."""
+    def run(self, news: int, take: int) -> None:
+        """Serve until nobody can have news any more: whoever has started it is gone.
+
+        What came by the pipe ``news`` is said to be taken by a byte through ``take``.
+        """
         # Ctrl-C is for who started it too, who then ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -109,6 +118,7 @@ class _Server(ThreadingHTTPServer):
                     with self.changed:
                         self.news = msgspec.json.decode(line, type=News)
                         self.changed.notify_all()
+                    os.write(take, b".")
         finally:
             os._exit(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -144,9 +145,10 @@ def test_ab_measures_a_server_that_it_starts_and_stops(tmp_path: Path, server: s
 
 
 def test_ab_against_nothing_is_recorded_as_failed(tmp_path: Path) -> None:
-    [port] = target.free_ports(1)
-    url = f"http://{target.LOOPBACK}:{port}/"
-    settings = {"url": url, "concurrency": "2", "requests": "10", "processes": "2"}
-    collected, _ = collect(ab, tmp_path, settings)
+    with socket.socket() as taken:  # nothing listens there, and nothing else can meanwhile
+        taken.bind((target.LOOPBACK, 0))
+        url = f"http://{target.LOOPBACK}:{taken.getsockname()[1]}/"
+        settings = {"url": url, "concurrency": "2", "requests": "10", "processes": "2"}
+        collected, _ = collect(ab, tmp_path, settings)
     assert {m.status for m in collected.run.measurements} == {Status.FAILED}
     assert {m.value for m in collected.run.measurements} == {None}

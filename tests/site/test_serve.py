@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import IO
 import pytest
 from msgspec import Struct
 
+from sitegen.site import loopback
 from tests import site_checks as check
 
 TEXT = "text/html; charset=utf-8"
@@ -91,6 +93,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     check.report(folder, *check.three_a_side())
     with serving(folder) as server:
         yield server
+
+
+def test_what_is_shown_is_shown_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<body></body>")
+    with loopback.Loopback(0, loopback.News(str(tmp_path)), live=True) as server:
+        for version in map(str, range(50)):
+            server.show(loopback.News(str(tmp_path), version))
+            with urllib.request.urlopen(server.address, timeout=_PATIENCE_S) as answer:
+                assert f'?v={version}"' in answer.read().decode()
 
 
 def test_what_is_not_there_yet_is_built_first_and_said(shown: Serving) -> None:
