@@ -140,9 +140,17 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
 class StorageTable(Struct, frozen=True, forbid_unknown_fields=True):
     """How a store of archives is spoken to, where its own settings do not say: no secrets."""
 
-    endpoint_url: Address = ""
-    profile: Text = ""
-    anonymous: Annotated[bool, Meta(description="true or false")] = False
+    endpoint_url: Annotated[
+        Address,
+        told("the address of a store that speaks S3 and is not Amazon's", "https://s3.example.org"),
+    ] = ""
+    profile: Annotated[Text, told("the profile of whose credentials use is made", "benchmarks")] = (
+        ""
+    )
+    anonymous: Annotated[
+        Annotated[bool, Meta(description="true or false")],
+        told("true: without credentials, as public archives are read", False),  # noqa: FBT003
+    ] = False
 
 
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -204,10 +212,7 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     storage: Annotated[
         StorageTable | None,
-        told(
-            "how the store of an archive elsewhere is spoken to: a table of its own",
-            {"endpoint_url": "https://s3.example.org"},
-        ),
+        told("how the store of an archive elsewhere is spoken to: a table of its own", None),
     ] = None
 
 
@@ -262,6 +267,9 @@ class Environment(Struct, frozen=True):
     by_label: bool = False  # nothing but the words of its label says what it is
 
 
+_USUAL = SiteTable()
+
+
 class Config(Struct, frozen=True):
     """All settings of a report, with where its parts lie.
 
@@ -270,19 +278,19 @@ class Config(Struct, frozen=True):
 
     root: Path
     file: Path = Path(FILE)
-    title: str = TITLE
-    archive: Path = Path("archive")
+    title: str = _USUAL.title
+    archive: Path = Path(_USUAL.archive)
     elsewhere: str = ""
     storage: StorageTable = StorageTable()
-    output: Path = Path("site")
-    notes: Path = Path("notes")
-    claims: Path = Path("claims")
-    theme: Path = Path("theme")
-    cache: Path = Path(".sitegen")
-    base_url: str = ""
-    window_days: int = 90
-    apart_days: int = 30
-    max_bytes: int = 500_000_000
+    output: Path = Path(_USUAL.output)
+    notes: Path = Path(_USUAL.notes)
+    claims: Path = Path(_USUAL.claims)
+    theme: Path = Path(_USUAL.theme)
+    cache: Path = Path(_USUAL.cache)
+    base_url: str = _USUAL.base_url
+    window_days: int = _USUAL.window_days
+    apart_days: int = _USUAL.apart_days
+    max_bytes: int = _USUAL.max_bytes
     pinned: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()  # what `publish` leaves on the branch
     given: Mapping[str, str] = {}  # what a command line put above the file, as text

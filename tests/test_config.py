@@ -174,8 +174,12 @@ def test_an_archive_is_a_folder_or_lies_at_an_address(tmp_path: Path) -> None:
         config.load(file)
 
 
-TABLES = (("site", config.SiteTable), ("environments.<label>", config.EnvironmentTable),
-          ("environments.<label>.price", config.Price))  # fmt: skip
+TABLES = (
+    ("site", config.SiteTable),
+    ("site.storage", config.StorageTable),
+    ("environments.<label>", config.EnvironmentTable),
+    ("environments.<label>.price", config.Price),
+)
 
 
 def example() -> str:

@@ -33,6 +33,8 @@ _RANKS = {kind: rank for rank, kind in enumerate(MEANINGS)}
 #: Fields that two series share which differ in parameters alone.
 _OF_ONE_SERIES = 3
 _MOST_LISTED = 6
+#: Series of a side that are held against those of the other: thousands would take seconds.
+_MOST_ALIKE = 200
 _FILES = frozenset({"file sha256", "files sha256"})
 
 
@@ -262,8 +264,8 @@ def nearest(ours: Iterable[Series], theirs: Iterable[Series]) -> tuple[Differenc
         pairs = [
             (len(apart), sorted(apart), one, other)
             for key in here
-            for one in here[key]
-            for other in there.get(key, ())
+            for one in here[key][:_MOST_ALIKE]
+            for other in there.get(key, ())[:_MOST_ALIKE]
             if (apart := set(one.params) ^ set(other.params)) or len(fields) < _OF_ONE_SERIES
         ]
         if not pairs:

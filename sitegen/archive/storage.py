@@ -189,6 +189,7 @@ class Storage:
                 return False
             if not _takes(self.fs, "mode"):
                 once = {}
+            # Folders are there, or the store has none and does not know the word.
             with contextlib.suppress(FileExistsError, NotImplementedError):
                 self.fs.makedirs(place.rpartition("/")[0], exist_ok=True)
         try:

@@ -363,7 +363,7 @@ def _answered(pairing: Pairing, rows: Sequence[Row]) -> str:
     slower = [row for row in decided if row.comparison.word == Word.SLOWER]
     answer, worst = "nothing is decided", next(iter(slower or decided), None)
     if worst:
-        answer = f"{worst.comparison.verdict if slower else 'nothing is slower'}"
+        answer = worst.comparison.verdict if slower else "nothing is slower"
     counts = Counter(row.comparison.verdict or "without a word" for row in heads)
     many = words.count(len(heads), "series", "series")
     said = [f"**{excerpt.plain(f'{pairing.side} against {pairing.baseline}: {answer}')}.**"]

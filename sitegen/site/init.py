@@ -31,6 +31,7 @@ from sitegen.config import (
     Price,
     Role,
     SiteTable,
+    StorageTable,
     keys,
 )
 from sitegen.model import AnyRun
@@ -199,7 +200,9 @@ def settings(title: str, base_url: str, platforms: Mapping[str, Mapping[str, str
     """Return a `sitegen.toml` with every key: those that are known, and the others as comments."""
     lines = [_HEAD.format(address=distribution.ADDRESS)]
     known = {"title": title * (title != config.TITLE), "base_url": base_url}
-    lines += [_lines(key, known.get(key.name, "")) for key in keys(SiteTable)]
+    asked = [key for key in keys(SiteTable) if key.example is not None]
+    lines += [_lines(key, known.get(key.name, "")) for key in asked]
+    lines += ["# [site.storage]\n\n", *map(_lines, keys(StorageTable))]
     lines.append(_ENVIRONMENTS)
     for label, values in platforms.items():
         lines.append(f"[environments.{toml.key(label)}]\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from sitegen.analysis.compare import Comparison, analyse
+from sitegen.analysis.differences import nearest
 from sitegen.analysis.stats import Word
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
@@ -20,6 +22,7 @@ from sitegen.model import (
     Measurement,
     Parameter,
     Run,
+    Series,
     TeeVerdict,
     ToolIdentity,
     run_id,
@@ -286,3 +289,17 @@ def test_another_version_of_the_tool_is_another_way_to_measure() -> None:
     assert chosen.left_out == ((runs[3].id, "other parameters: tool fio 3.36, not fio 3.33"),)
     found = lead([*taken("vm"), *(replace(run, tool=newer) for run in taken("cvm"))])
     assert (found.verdict, found.named) == ("slower", ["Not the same: tool"])
+
+
+def test_what_parts_thousands_of_series_is_found_at_once() -> None:
+    ours, theirs = (
+        [
+            Series("fio", f"{side}{number}", "fio.iops", "value", (("lap", str(number)),))
+            for number in range(3000)
+        ]
+        for side in ("a", "b")
+    )
+    begun = time.process_time()
+    [found] = nearest(ours, theirs)
+    assert (found.name, found.side[:6], found.baseline[:6]) == ("workload", "a0, a1", "b0, b1")
+    assert time.process_time() - begun < 2  # seconds of CPU; all pairs of them take 13

@@ -75,18 +75,18 @@ def http_store(folder: Path) -> Iterator[str]:
 
 
 class Hostile(BaseHTTPRequestHandler):
-    """A store that lists and sends what it likes; ``likes`` says what, by the class that it is."""
+    """A store that lists and sends what it likes; nothing, where a kind of it says no more."""
 
     protocol_version = "HTTP/1.1"
     numbers = count()
 
     def log_message(self, *_: object) -> None: ...
 
-    def listing(self, prefix: str) -> str:
-        raise NotImplementedError
+    def listing(self, _prefix: str) -> str:
+        return ""
 
     def content(self) -> bytes:
-        raise NotImplementedError
+        return b""
 
     def do_GET(self) -> None:
         query = self.path.partition("?")[2]

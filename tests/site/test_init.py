@@ -132,8 +132,10 @@ def test_every_key_stands_in_the_settings_as_a_comment_that_is_one_line_away(
     (tmp_path / "all.toml").write_text(uncommented(text))
     report = config.load(tmp_path / "all.toml")
     usual = config.SiteTable()
-    for key in config.keys(config.SiteTable):
-        assert f"\n# {key.what.split()[0]}" in text
+    for key in (*config.keys(config.SiteTable), *config.keys(config.StorageTable)):
+        # What is a table of its own stands as one.
+        place = f"# {key.what.split()[0]}" if key.example is not None else f"# [site.{key.name}]"
+        assert f"\n{place}" in text
         if key.default:
             assert getattr(usual, key.name) == key.default
     assert report.title == config.TITLE
