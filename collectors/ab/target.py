@@ -132,10 +132,24 @@ def _wait(process: subprocess.Popen[bytes], ports: list[int]) -> None:
                 reason = last_line(process.stderr.read() if process.stderr else b"")
                 raise SitegenError(f"the server ended at once: {reason}", where="ab")
             with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
-                break
+                if _listens(process.pid, port):
+                    break
             if time.monotonic() > deadline:
                 raise SitegenError(f"the server did not start in {_START_S:.0f} s", where="ab")
             time.sleep(_PAUSE_S)
+
+
+def _listens(server: int, port: int) -> bool:
+    """Say whether it is our server that listens on a port, and not another that took it."""
+    try:
+        process = psutil.Process(server)
+        return any(
+            one.status == psutil.CONN_LISTEN and one.laddr[1] == port
+            for each in (process, *process.children(recursive=True))
+            for one in each.net_connections("inet")
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 class _Answer(asyncio.Protocol):

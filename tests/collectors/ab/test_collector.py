@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -336,6 +337,21 @@ def test_a_server_that_cannot_start_is_a_failed_step(tmp_path: Path) -> None:
     assert raw.exit_code == 1
     with pytest.raises(SitegenError, match="the server ended at once"):
         ab.parse(broken, raw)
+
+
+def test_what_another_server_answers_is_not_measured(tmp_path: Path) -> None:
+    with socket.create_server((ab_target.LOOPBACK, 0)) as other:
+        port = other.getsockname()[1]
+        # It runs on, and does not listen: who answers on its port is somebody else.
+        sleeper = tmp_path / "sleeper"
+        sleeper.write_text("#!/bin/sh\nsleep 1\n")
+        sleeper.chmod(0o755)
+        target = ab_target.Target("python", str(sleeper), str(tmp_path), port, port, "TLSv1.3", 1)
+        with (
+            pytest.raises(SitegenError, match="the server ended at once"),
+            ab_target.serving(target, Host()),
+        ):
+            pass
 
 
 def test_the_server_of_our_own_answers_one_document_over_http(tmp_path: Path) -> None:
