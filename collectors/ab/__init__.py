@@ -26,7 +26,7 @@ from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
 from collectors.ab.rows import MULTI, SWEEP, expected
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, timestamp
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, servers, timestamp
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Parameter, ToolIdentity, params
@@ -108,9 +108,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         body, key = "unknown", "unknown"
     else:
         server, paths = _server(settings.server)
-        http, https = target.free_ports(2)
+        http, https = servers.free_ports(2, "ab")
         ports = {"http": http, "https": https}
-        addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
+        addresses = {s: f"{s}://{servers.LOOPBACK}:{port}/" for s, port in ports.items()}
         prepare[_CERTIFICATE] = (paths["openssl"], *target.MAKING)
         context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
         context += [("https", str(https)), ("tls", settings.tls), ("workers", str(request.cpus))]
@@ -150,11 +150,11 @@ def _measure(step: Step, host: Host) -> RawOutput:
             options = msgspec.convert(dict(step.context), target.Target, strict=False)
             server = stack.enter_context(target.serving(options, host))
         overflows = _listen_overflows(host)
-        busy = target.cpu_seconds(server) if server else 0.0
+        busy = servers.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
         values = list(raw.values)
         if server:
-            values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
+            values.append(("server_cpu_s", f"{servers.cpu_seconds(server) - busy:.3f}"))
         if overflows is not None and (after := _listen_overflows(host)) is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):

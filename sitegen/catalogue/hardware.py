@@ -14,7 +14,7 @@ TOOL = tool.Tool(
         tool.Metric("hardware.int8_compute", "INT8 compute", "op/s", tool.H, "Peak 8-bit integer operations per second, as the publication gives them.", source="datasheet", shown_in="TOPS"),
         tool.Metric("hardware.price", "Price", "USD/h", tool.L, "Price of an hour, as the publication gives it.", source="as printed"),
     ),
-    family=tool.Family("hardware", "Hardware", "What hardware is it, and what does it cost?",
+    family=tool.Family("hardware", "Hardware", "What hardware is it, and what does it cost?", area="Hardware",
         headlines=(
             tool.Headline("hardware.memory_bandwidth", "value", (("kernel", "copy"), ("threads", "*")), title="Memory bandwidth, copy", loses="memory bandwidth"),
         ),

@@ -27,7 +27,7 @@ _SHARED = (
     SeriesParameter("workers", Kind.COUNT),
     SeriesParameter("requests", Kind.COUNT, "{} requests"),
 )
-PARAMETERS: Mapping[str, SeriesParameter] = {
+PARAMETERS: dict[str, SeriesParameter] = {
     each.key: each for each in (*_SHARED, *(p for tool in TOOLS for p in tool.parameters))
 }
 #: Which stand first in a title; the others follow by name.

@@ -52,7 +52,7 @@ TOOL = tool.Tool(
         tool.Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", tool.N, "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.", scale=tool.Scale.DIFFERENCE, source="as printed"),
         tool.Metric("zktls.peak_memory", "Peak memory", "B", tool.L, "Largest resident size of the prover.", source="resource usage of the process"),
     ),
-    family=tool.Family("zktls", "zkTLS", "What does a TEE cost a prover?",
+    family=tool.Family("zktls", "zkTLS", "What does a TEE cost a prover?", area="Proofs",
         headlines=(
             tool.Headline("zktls.total_time", "value", title="Total time", loses="a prover's time"),
             tool.Headline("zktls.total_time", "mean", title="Total time", loses="a prover's time"),

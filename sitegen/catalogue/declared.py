@@ -1,0 +1,497 @@
+"""A tool as a table: what a TOML file may say of one, checked, and what of it the catalogue knows.
+
+A table says how a tool is found and run, where its output has each figure, and how its page is
+made. Nothing in it is code: commands are lists of arguments, figures are found by paths and regular
+expressions, and expressions hold arithmetic on what was found (`sitegen.collect.declared`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
+
+from sitegen import toml
+from sitegen.catalogue import tool
+from sitegen.catalogue.units import printed_unit
+from sitegen.errors import SitegenError
+from sitegen.model import STATISTICS, Comparability, Params, check_benchmark, params
+
+#: The folder of tables that come with sitegen, in the package of its collectors.
+FOLDER = "tables"
+
+Name = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="a word of small letters")
+]
+Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text in quotes")]
+Texts = Annotated[tuple[Text, ...], Meta(max_length=200, description="a list of texts")]
+#: The words of a command; one may be empty.
+Line = Annotated[
+    tuple[Annotated[str, Meta(max_length=2000, description="a text in quotes")], ...],
+    Meta(max_length=200, description="a list of texts"),
+]
+Words = Annotated[dict[Name, str], Meta(description="a table of texts")]
+#: A regular expression for a text, the path of a value in anything else.
+Place = Annotated[str, Meta(min_length=1, max_length=500, description="a path or an expression")]
+Formula = Annotated[
+    str, Meta(min_length=1, max_length=500, description="an expression of the fields")
+]
+Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, at most a day")]
+Scalar = int | float | str
+Value = Annotated[Scalar | tuple[Scalar, ...], Meta(description="a number, a text or a list")]
+Form = Literal["text", "json", "jsonl", "csv", "xml"]
+
+
+class Program(Struct, frozen=True, forbid_unknown_fields=True):
+    """A program: the names that it may have, or places with ``*``, and what installs it.
+
+    ``version`` is the command that tells its version, ``--version`` without it, and ``version_is``
+    what it is in what that prints.
+    """
+
+    find: Texts
+    install: str = ""
+    version: Texts = ()
+    version_is: str = r"(\d+(?:\.\d+)+\S*)"
+
+
+class Setting(Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``--set`` may change: its line of help, and its value, of all presets or of each.
+
+    It stands in commands as ``{name}``. The run keeps it, with what a difference in it means.
+    """
+
+    help: Text
+    value: Value | None = None
+    quick: Value | None = None
+    standard: Value | None = None
+    thorough: Value | None = None
+    comparability: Comparability = Comparability.CAVEAT
+
+    def at(self, preset: str) -> Scalar | tuple[Scalar, ...] | None:
+        """Return the value with a preset; None where the user has to say one."""
+        own: Scalar | tuple[Scalar, ...] | None = getattr(self, preset)
+        return self.value if own is None else own
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has several values, each of which is run."""
+        return any(isinstance(self.at(one), tuple) for one in ("quick", "standard", "thorough"))
+
+
+class Metric(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number that the tool gives; ``at`` is where its output has it, as `Field` says."""
+
+    unit: Text
+    better: tool.Better
+    definition: Text
+    title: str = ""
+    source: str = ""
+    at: str = ""
+    printed_in: str = ""
+    statistic: str = "value"
+    scale: tool.Scale = tool.Scale.RATIO
+    resolution: float | None = None
+    margin: float = 0.02
+    shown_in: str = ""
+    counts: str = ""
+    of: str = ""
+    beside: dict[str, str] = {}
+
+
+class ParameterWords(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the values of a parameter are, and how a page words them."""
+
+    kind: tool.Kind = tool.Kind.TEXT
+    words: str = ""
+    several: str = ""
+    values: dict[str, str] = {}
+    hidden: bool = False
+
+
+class Pattern(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which series are meant, by the metric's name without the benchmark's."""
+
+    metric: Text
+    statistic: str = ""
+    params: Words = {}
+    workload: str = ""
+
+
+class Headline(Pattern, frozen=True):
+    """Series that get a verdict, and what a sentence says that they lose."""
+
+    title: str = ""
+    loses: str = ""
+    whole: bool = False
+    first: Literal["smallest", "largest"] = "smallest"
+
+
+class Panel(Pattern, frozen=True):
+    """A chart of the page."""
+
+    title: str = ""
+    group: str = ""
+    axis: str = ""
+    axis_title: str = ""
+    efficiency: bool = False
+    split: Texts = ()
+
+
+class Generator(Struct, frozen=True, forbid_unknown_fields=True):
+    """From which share of a CPU on the load generator is the limit, and what it is called."""
+
+    at: Annotated[float, Meta(gt=0, le=1000, description="a share of one CPU")]
+    name: Text
+
+
+class Field(Struct, frozen=True, forbid_unknown_fields=True):
+    """A value that the output has, and where.
+
+    ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
+    a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
+    what the tool's own words for units mean. ``words`` replace words of the tool. One that is
+    ``optional`` may be missing.
+    """
+
+    at: Place
+    unit: str = ""
+    units: dict[str, str] = {}
+    words: dict[str, str] = {}
+    optional: bool = False
+
+
+class Check(Struct, frozen=True, forbid_unknown_fields=True):
+    """What must hold of the figures, and what is said, and follows, where it does not.
+
+    A check of what was not found is passed over.
+    """
+
+    holds: Formula
+    says: Text
+    then: Literal["suspect", "failed", "doubt"] = "suspect"
+
+
+class Samples(Struct, frozen=True, forbid_unknown_fields=True):
+    """The raw series behind a metric: a place for each point, and in it x and y."""
+
+    metric: Text
+    each: Place
+    y: Place
+    x: Place = "#"
+    unit: str = ""
+    x_unit: str = "s"
+    kind: Literal["time", "request"] = "time"
+
+
+class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """A setting that the output tells, and what a difference in it means."""
+
+    value: Text
+    comparability: Comparability = Comparability.CAVEAT
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """A form of output: how it is known, and where it has what.
+
+    ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
+    records in it; ``only`` says which count. ``values`` gives an expression for each
+    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
+    the output does not say. ``ends`` are texts without one of which it is not whole.
+    """
+
+    values: dict[str, Formula]
+    title: str = ""
+    form: Form = "text"
+    where: str = "stdout"
+    knows: Texts = ()
+    benchmark: str = ""
+    each: str = ""
+    only: str = ""
+    fields: dict[Name, Place | Field] = {}
+    workload: str = ""
+    params: Words = {}
+    checks: tuple[Check, ...] = ()
+    samples: tuple[Samples, ...] = ()
+    settings: dict[str, Text | Kept] = {}
+    facts: dict[str, Text] = {}
+    asks: Words = {}
+    ends: Texts = ()
+
+
+class Workload(Struct, frozen=True, forbid_unknown_fields=True):
+    """A command, once for every combination of the lists that ``each`` names.
+
+    Without it those are meant that the command asks for. ``only`` says for which combinations,
+    ``reads`` are the outputs that it has; all of them without it.
+    """
+
+    command: Line
+    name: str = ""
+    each: Texts = ()
+    only: str = ""
+    params: Words = {}
+    reads: Texts = ()
+    about_s: str = ""
+    timeout_s: Seconds | None = None
+
+    @property
+    def asks(self) -> str:
+        """All that has names in braces, in one text."""
+        return " ".join((*self.command, self.name, *self.params.values()))
+
+
+class Server(Struct, frozen=True, forbid_unknown_fields=True):
+    """A server that is started on loopback for the length of a step, and stopped.
+
+    ``files`` are written into its folder, and ``prepare`` and ``after`` run once a run: before its
+    first start, and when it listens. ``address`` is the setting that names another one instead.
+    """
+
+    command: Line
+    files: dict[str, str] = {}
+    prepare: tuple[Line, ...] = ()
+    after: tuple[Line, ...] = ()
+    ports: Annotated[int, Meta(ge=1, le=8, description="how many ports, 1 to 8")] = 1
+    udp: bool = False
+    user: str = ""
+    address: str = ""
+    start_s: Seconds = 15.0
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that is said of one tool."""
+
+    title: str = ""
+    question: str = ""
+    area: str = ""
+    source: str = ""
+    method: str = ""
+    programs: dict[Name, Program] = {}
+    settings: dict[Name, Setting] = {}
+    metrics: dict[str, Metric] = {}
+    parameters: dict[Name, ParameterWords] = {}
+    headlines: tuple[Headline, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    columns: dict[str, Texts] = {}
+    background: Texts = ()
+    wholes: dict[str, str] = {}
+    generator: Generator | None = None
+    counted: str = "requests"
+    suspect: str = ""
+    command: Line = ()
+    workloads: dict[str, Workload] = {}
+    server: Server | str | None = None
+    form: Form = "text"
+    knows: Texts = ()
+    outputs: dict[str, Output] = {}
+
+
+class Declared(Struct, frozen=True):
+    """A table under the name of its benchmark, whole: what was said in short is said in full."""
+
+    benchmark: str
+    table: Table
+    note: str = ""
+    place: str = ""
+
+    @property
+    def tool(self) -> tool.Tool:
+        """What the catalogue knows of it."""
+        return _tool(self.benchmark, self.table)
+
+    def metric_of(self, key: str, output: Output | None = None) -> tuple[str, str]:
+        """Return the id of a metric and the statistic that a key of ``values`` names."""
+        name, _, statistic = key.partition(" ")
+        benchmark = (output.benchmark if output else "") or self.benchmark
+        own = self.table.metrics.get(name)
+        return f"{benchmark}.{name}", statistic or (own.statistic if own else "value")
+
+
+def read(benchmark: str, raw: object, place: str, key: str = "", note: str = "") -> Declared:
+    """Return what a table says of a benchmark, whole.
+
+    Raises SitegenError with the file and the key of the first thing that cannot be.
+    """
+    where = f"{place}: {key}" if key else place
+    try:
+        check_benchmark(benchmark)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=where, fix=error.fix) from error
+    table = toml.decoded(raw, Table, place, key)
+    declared = Declared(benchmark, _whole(benchmark, table), note or table.method, where)
+    _check(declared)
+    return declared
+
+
+def read_file(file: Path) -> Declared:
+    """Return the table in a file, of the benchmark that the file is called after.
+
+    The method note is the Markdown file of the same name. Raises SitegenError as `read` does.
+    """
+    note = file.with_suffix(".md")
+    text = note.read_text("utf-8") if note.is_file() else ""
+    return read(file.stem, toml.read(file), str(file), note=text)
+
+
+@cache
+def shipped() -> Mapping[str, Declared]:
+    """Return the tables that come with sitegen, by benchmark; none where collectors are not here."""
+    # Found and not imported, as their method notes are.
+    spec = find_spec("collectors")
+    places = spec.submodule_search_locations if spec else None
+    files = sorted(Path(next(iter(places)), FOLDER).glob("*.toml")) if places else []
+    return {file.stem: read_file(file) for file in files}
+
+
+def server(name: str, place: str) -> Server:
+    """Return a server that several tables share; raises SitegenError when there is none so called."""
+    spec = find_spec("collectors")
+    places = spec.submodule_search_locations if spec else None
+    file = Path(next(iter(places), ""), FOLDER, "servers", f"{name}.toml") if places else Path()
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", name) or not file.is_file():
+        raise SitegenError(f"there is no server {name!r}", where=f"{place}.server")
+    return toml.decoded(toml.read(file), Server, str(file))
+
+
+def _whole(benchmark: str, table: Table) -> Table:
+    """Return a table with all said in full that may be said in short."""
+    if table.command:
+        workloads = {benchmark: Workload(table.command), **table.workloads}
+        table = replace(table, command=(), workloads=workloads)
+    found = {name: metric for name, metric in table.metrics.items() if metric.at}
+    if found:
+        fields: dict[str, str | Field] = {
+            name: Field(one.at, one.printed_in or one.unit) for name, one in found.items()
+        }
+        output = Output({name: name for name in found}, form=table.form, fields=fields)
+        output = replace(output, knows=table.knows, title=table.title or benchmark)
+        table = replace(table, outputs={benchmark: output, **table.outputs})
+    commands = [one.command for one in table.workloads.values()]
+    programs = dict(table.programs)
+    if commands and "tool" not in programs:
+        word = commands[0][0]
+        if not word.startswith("{"):
+            programs["tool"] = Program((word,))
+            workloads = {
+                name: replace(one, command=("{tool}", *one.command[1:]))
+                if one.command[0] == word
+                else one
+                for name, one in table.workloads.items()
+            }
+            table = replace(table, workloads=workloads)
+    lists = [name for name, one in table.settings.items() if one.is_list]
+    workloads = {
+        name: replace(one, each=tuple(each for each in lists if f"{{{each}}}" in one.asks))
+        if not one.each
+        else one
+        for name, one in table.workloads.items()
+    }
+    table = replace(table, workloads=workloads)
+    if isinstance(table.server, str):
+        table = replace(table, server=server(table.server, benchmark))
+    return replace(table, programs=programs)
+
+
+def _check(declared: Declared) -> None:
+    """Raise SitegenError for a metric or a statistic that cannot be."""
+    for key, problem, fix in _problems(declared):
+        join = "." if ": " in declared.place else ": "
+        raise SitegenError(problem, where=f"{declared.place}{join}{key}", fix=fix)
+
+
+def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
+    """Yield the keys that are wrong, with what is wrong and what to do."""
+    table = declared.table
+    for name, metric in table.metrics.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+            yield f"metrics.{name}", "is no name", "use small letters, digits and _"
+        if metric.printed_in and printed_unit(metric.printed_in) is None:
+            yield f"metrics.{name}.printed_in", f"the unit {metric.printed_in!r} is not known", ""
+        if metric.statistic not in STATISTICS:
+            yield f"metrics.{name}.statistic", *_no_statistic(metric.statistic)
+    for part, patterns in (("headlines", table.headlines), ("panels", table.panels)):
+        for number, one in enumerate(patterns):
+            if one.metric not in table.metrics:
+                yield f"{part}[{number}].metric", f"there is no metric {one.metric!r}", ""
+    for name, output in table.outputs.items():
+        yield from _problems_of(declared, name, output)
+
+
+def _problems_of(declared: Declared, name: str, output: Output) -> Iterator[tuple[str, str, str]]:
+    if not output.values:
+        yield f"outputs.{name}.values", "names no metric", ""
+    known = declared.table.metrics
+    for key in output.values:
+        id_, statistic = declared.metric_of(key, output)
+        own = output.benchmark in ("", declared.benchmark)
+        if own and id_.partition(".")[2] not in known:
+            fix = f"known are {', '.join(known)}"
+            yield f"outputs.{name}.values", f"there is no metric {key!r}", fix
+        if statistic not in STATISTICS:
+            yield f"outputs.{name}.values.{key}", *_no_statistic(statistic)
+
+
+def _no_statistic(statistic: str) -> tuple[str, str]:
+    return f"there is no statistic {statistic!r}", f"use {', '.join(sorted(STATISTICS))}"
+
+
+def _tool(benchmark: str, table: Table) -> tool.Tool:
+    def id_of(name: str) -> str:
+        return f"{benchmark}.{name}"
+
+    def of(pairs: Mapping[str, str]) -> Params:
+        return params(**pairs)
+
+    metrics = []
+    for name, one in table.metrics.items():
+        said = {k: v for k, v in asdict(one).items() if k in tool.Metric.__struct_fields__}
+        said |= {"title": one.title or name.replace("_", " ").capitalize()}
+        said |= {"of": id_of(one.of) if one.of else "", "beside": tuple(one.beside.items())}
+        metrics.append(tool.Metric(id=id_of(name), **said))
+    headlines = [
+        tool.Headline(
+            **{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)},
+        )
+        for one in table.headlines
+    ]
+    panels = [
+        tool.Panel(**{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)})
+        for one in table.panels
+    ]
+    title = table.title or benchmark
+    generator = (
+        tool.Generator(table.generator.at, table.generator.name) if table.generator else None
+    )
+    return tool.Tool(
+        metrics=tuple(metrics),
+        family=tool.Family(
+            benchmark,
+            title,
+            table.question or f"What does {title} show?",
+            area=table.area,
+            headlines=tuple(headlines) or _usual(metrics),
+            panels=tuple(panels),
+            counted=table.counted,
+            background=frozenset(table.background),
+            columns=tuple((id_of(name), tuple(each)) for name, each in table.columns.items()),
+            wholes={id_of(part): id_of(whole) for part, whole in table.wholes.items()},
+            suspect=table.suspect,
+            generator=generator,
+        ),
+        parameters=tuple(
+            tool.SeriesParameter(key=key, **asdict(one)) for key, one in table.parameters.items()
+        ),
+    )
+
+
+def _usual(metrics: Iterable[tool.Metric]) -> tuple[tool.Headline, ...]:
+    """Return the first six metrics that have a direction, as those of a tool from outside."""
+    directed = [one for one in metrics if one.better != tool.Better.NONE]
+    return tuple(tool.Headline(one.id, title=one.title) for one in directed)[:6]

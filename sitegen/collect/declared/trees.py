@@ -1,0 +1,131 @@
+"""JSON, CSV and XML as one kind of tree, and the paths that find values in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from sitegen import bounds
+from sitegen.collect import decode
+from sitegen.errors import SitegenError
+
+#: A step of a path: a name, one in quotes, a place in a list, or all that is there.
+_STEP = re.compile(r"""\.?([A-Za-z0-9_%@#-]+)|\.?'([^']{1,200})'|\[(-?\d{1,6}|\*)\]|\.?(\*)""")
+_Step = str | int | None
+_MOST_CELLS = 1_000_000
+
+
+def tree(data: bytes, form: str) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return what ``data`` says: lists, mappings, texts and numbers.
+
+    A CSV is a list of its rows, each a mapping by the header; JSON Lines a list of the documents.
+    An element of XML is a mapping: ``@name`` has an attribute, ``#`` the text, and a name the list
+    of the children so called. Raises SitegenError for what is none of it.
+    """
+    try:
+        match form:
+            case "csv":
+                return _rows(data)
+            case "xml":
+                return {(root := _element(data)).tag: [_tree(root)]}
+            case "jsonl":
+                return decode.documents(data, Any)
+        return decode.document(data, Any)
+    except RecursionError:
+        raise SitegenError("is nested too deeply") from None
+
+
+@lru_cache(maxsize=1024)
+def steps(path: str) -> tuple[_Step, ...]:
+    """Return the steps of a path; raises SitegenError for what is none.
+
+    ``a.b[0].'c d'[*]``: names, places in lists, and all that is there.
+    """
+    found: list[_Step] = []
+    place = 0
+    while place < len(path):
+        match = _STEP.match(path, place)
+        if match is None or match.end() == place:
+            fix = "write it as end.streams[0].'bits per second', [*] for all"
+            raise SitegenError(f"{path[:80]!r} is no path", fix=fix)
+        name, quoted, index, every = match.groups()
+        found.append(
+            None if every or index == "*" else int(index) if index else name or quoted or ""
+        )
+        place = match.end()
+    return tuple(found)
+
+
+def found(node: Any, path: str) -> Iterator[Any]:  # noqa: ANN401 - as a tree holds it
+    """Yield what a path finds, in its order; nothing where it leads nowhere."""
+    yield from _found(node, steps(path))
+
+
+def leaf(node: Any) -> str | float | None:  # noqa: ANN401 - as a tree holds it
+    """Return the text or number that a node is, or that an element of XML has; None for others."""
+    if isinstance(node, list) and len(node) == 1:
+        node = node[0]
+    if isinstance(node, Mapping):
+        node = node.get("#")
+    return node if isinstance(node, str | int | float) else None
+
+
+def _found(node: Any, path: tuple[_Step, ...]) -> Iterator[Any]:  # noqa: ANN401 - as a tree holds it
+    if not path:
+        yield node
+        return
+    first, rest = path[0], path[1:]
+    if first is None:
+        inner = node.values() if isinstance(node, Mapping) else node
+        for each in inner if isinstance(inner, list) or isinstance(node, Mapping) else ():
+            yield from _found(each, rest)
+    elif isinstance(first, int):
+        if isinstance(node, list) and -len(node) <= first < len(node):
+            yield from _found(node[first], rest)
+    elif isinstance(node, Mapping) and first in node:
+        yield from _found(node[first], rest)
+    elif isinstance(node, list) and len(node) == 1:  # an element of XML, of which there is one
+        yield from _found(node[0], path)
+
+
+def _rows(data: bytes) -> list[dict[str, str]]:
+    try:
+        text = data.decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        rows = [row for row in reader if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SitegenError(f"is no CSV: {error}"[:200]) from error
+    if not rows:
+        raise SitegenError("is empty")
+    head = [name.strip() for name in rows[0]]
+    if len(set(head)) < len(head):
+        twice = next(name for name in head if head.count(name) > 1)
+        raise SitegenError(f"has the column {twice[:40]!r} twice")
+    if len(rows) * len(head) > _MOST_CELLS:
+        raise SitegenError(f"has more than {_MOST_CELLS:,} cells")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(head):
+            message = f"has {len(row)} cells, and the header {len(head)}"
+            raise SitegenError(message, where=f"row {number}")
+    return [dict(zip(head, row, strict=True)) for row in rows[1:]]
+
+
+def _element(data: bytes) -> ET.Element:
+    bounds.check_xml(data)
+    try:
+        return ET.fromstring(data)  # noqa: S314 - `check_xml` has refused all declarations
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise SitegenError(f"the XML breaks off or is damaged: {error}"[:200]) from error
+
+
+def _tree(element: ET.Element) -> dict[str, Any]:
+    here: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
+    here["#"] = (element.text or "").strip()
+    for child in element:
+        here.setdefault(child.tag, []).append(_tree(child))
+    return here
