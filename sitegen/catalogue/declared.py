@@ -229,7 +229,8 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
     """A command, once for every combination of the lists that ``each`` names.
 
     Without it those are meant that the command asks for. ``only`` says for which combinations,
-    ``reads`` are the outputs that it has; all of them without it.
+    ``reads`` are the outputs that it has; all of them without it. Where an output has several
+    results ``expects`` are the parameters of each: what is not delivered is recorded as failed.
     """
 
     command: Line
@@ -238,6 +239,7 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
     only: str = ""
     params: Words = {}
     reads: Texts = ()
+    expects: tuple[Words, ...] = ()
     about_s: str = ""
     timeout_s: Seconds | None = None
 
@@ -328,6 +330,15 @@ def read(benchmark: str, raw: object, place: str, key: str = "", note: str = "")
     declared = Declared(benchmark, _whole(benchmark, table), note or table.method, where)
     _check(declared)
     return declared
+
+
+def of(benchmark: str, raw: object, file: str, note: str = "") -> Declared:
+    """Return a tool of a report: its table stands in its `sitegen.toml`, or in a file of its own.
+
+    Raises SitegenError as `read` does.
+    """
+    key = "" if Path(file).stem == benchmark else f"tools.{benchmark}"
+    return read(benchmark, raw, file, key, note)
 
 
 def read_file(file: Path) -> Declared:

@@ -25,12 +25,11 @@ def use(tables: Mapping[str, tuple[object, str, str]]) -> None:
     """
     _forget()
     for benchmark, (raw, place, note) in tables.items():
-        key = "" if place.endswith(f"{benchmark}.toml") else f"tools.{benchmark}"
+        TABLES[benchmark] = one = declared.of(benchmark, raw, place, note)
         if benchmark in FAMILIES:
-            where = f"{place}: {key}".removesuffix(": ")
+            del TABLES[benchmark]
             message = f"{benchmark!r} is a benchmark that sitegen knows"
-            raise SitegenError(message, where=where, fix="give the tool another name")
-        TABLES[benchmark] = one = declared.read(benchmark, raw, place, key, note)
+            raise SitegenError(message, where=one.place, fix="give the tool another name")
         known = one.tool
         FAMILIES[benchmark] = known.family
         METRICS.update({metric.id: metric for metric in known.metrics})

@@ -134,11 +134,11 @@ class Forms(Struct, frozen=True):
 
 def forms() -> Forms:
     """Return the forms that the installed modules read; one broken module does not stop others."""
-    return _forms(tuple(sys.path), tuple(own.TABLES.values()))
+    return _forms(tuple(sys.path), str(own.TABLES))
 
 
 @lru_cache(maxsize=1)
-def _forms(_path: tuple[str, ...], _own: tuple[Declared, ...]) -> Forms:
+def _forms(_path: tuple[str, ...], _own: str) -> Forms:
     readers: list[tuple[str, Reader]] = []
     bundles: list[tuple[str, Bundle]] = []
     broken: list[str] = []

@@ -274,7 +274,7 @@ class TableCollector(TableReader):
         timeout_s = workload.timeout_s or max(_LEAST_S, _PATIENCE * about_s)
         kept = tuple((f"{_SET}{name}", str(value)) for name, value in sorted(values.items()))
         more = ((_READS, ",".join(reads)), ("about_s", f"{about_s:g}"), *kept)
-        expects = tuple(self._expected(name, pairs, reads, every))
+        expects = tuple(self._expected(name, pairs, reads, workload.expects, every))
         return Step(name, name, argv, timeout_s, pairs, expects, (*context, *more))
 
     def _expected(
@@ -282,6 +282,7 @@ class TableCollector(TableReader):
         workload: str,
         pairs: tuple[tuple[str, str], ...],
         reads: Sequence[str],
+        results: Sequence[Mapping[str, str]],
         every: Mapping[str, object],
     ) -> Iterator[Measurement]:
         """Yield what a step delivers, as far as that is known before it ran."""
@@ -289,13 +290,13 @@ class TableCollector(TableReader):
         for name in reads:
             output = self.table.outputs[name]
             own = {key: filled(text, every) for key, text in output.params.items()}
-            if output.each or not all(own.values()):
-                continue
-            about = params(**{**own, **dict(pairs)})
-            for key in output.values:
-                id_, statistic = self.declared.metric_of(key, output)
-                if id_ in metrics and metrics[id_].better != "none":
-                    yield Measurement(workload, id_, statistic, metrics[id_].unit, None, about)
+            alone = all(own.values()) and not results
+            for result in [own] if alone else results:
+                about = params(**{**result, **dict(pairs)})
+                for key in output.values:
+                    id_, statistic = self.declared.metric_of(key, output)
+                    if id_ in metrics and metrics[id_].better != "none":
+                        yield Measurement(workload, id_, statistic, metrics[id_].unit, None, about)
 
     def _about_s(self, workload: Workload, every: Mapping[str, object]) -> float:
         formula = workload.about_s or ("time_s + 1" if "time_s" in every else f"{_ABOUT_S}")

@@ -23,6 +23,7 @@ from sitegen.collect.settings import agreed
 from sitegen.collect.text import plain
 from sitegen.errors import SitegenError, many
 from sitegen.model import (
+    LONGEST_PRINT,
     Doubt,
     MetricDefinition,
     Parameter,
@@ -40,6 +41,8 @@ CPU, DURATION = "cpu_s", "duration_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST = 4000
+#: Units that no tool prints as a word.
+_BARE = ("1/s", "count", "ratio")
 
 
 class Found(NamedTuple):
@@ -212,7 +215,8 @@ def _found(value: str | float, one: Field, unit: str, name: str) -> Found:
     if base is None and unit:
         raise SitegenError(f"{name.replace('_', ' ')} is printed in {unit!r}, which is not known")
     factor = base[1] if base else 1.0
-    printed = f"{text} {word}" if len(text) + len(word) < 90 else ""  # noqa: PLR2004 - as rows hold it
+    printed = text if word in _BARE else f"{text} {word}"
+    printed = printed if len(printed) <= LONGEST_PRINT else ""
     return Found(number * factor, base[0] if base else word, printed)
 
 
@@ -438,8 +442,8 @@ def _check_output(declared: Declared, output: Output) -> None:
     kept = (one.value if isinstance(one, Kept) else one for one in output.settings.values())
     templates = (output.workload, *output.params.values(), *output.facts.values(), *kept)
     for template in (*templates, *(check.says for check in output.checks)):
-        if unknown := set(holes(template)) - known:
-            raise SitegenError(f"{template[:60]!r} asks for {min(unknown)!r}, which is no field")
+        if absent := set(holes(template)) - known:
+            raise SitegenError(f"{template[:60]!r} asks for {min(absent)!r}, which is no field")
     for key in output.values:
         id_, _ = declared.metric_of(key, output)
         if not metric(id_, definitions(declared)).unit:
