@@ -21,7 +21,7 @@ from sitegen import toml
 from sitegen.catalogue import tool
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
-from sitegen.model import STATISTICS, Comparability, Params, check_benchmark, params
+from sitegen.model import STATISTICS, Comparability, Doubt, Params, check_benchmark, params
 
 #: The folder of tables that come with sitegen, in the package of its collectors.
 FOLDER = "tables"
@@ -157,7 +157,8 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
     a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
     what the tool's own words for units mean. ``words`` replace words of the tool. One that is
-    ``optional`` may be missing.
+    ``optional`` may be missing. Of several that are found the first is taken, or all: ``take`` says
+    what they come to.
     """
 
     at: Place
@@ -165,17 +166,20 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
+    take: Literal["first", "count", "sum", "mean", "min", "max"] = "first"
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold of the figures, and what is said, and follows, where it does not.
 
-    A check of what was not found is passed over.
+    A check of what was not found is passed over. ``kind`` is the caveat that comes of it, where it
+    is none of a contradiction or of a failure.
     """
 
     holds: Formula
     says: Text
     then: Literal["suspect", "failed", "doubt"] = "suspect"
+    kind: Doubt | None = None
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,8 +206,11 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
     records in it; ``only`` says which count. ``values`` gives an expression for each
-    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
-    the output does not say. ``ends`` are texts without one of which it is not whole.
+    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``entries`` are
+    places of mappings of which each entry is a parameter too, by what its name is begun with.
+    ``asks`` is what the output does not say. ``ends`` are texts without one of which it is not
+    whole. ``beside`` names a document that lies beside the output and says what it is of: its
+    fields are found at ``$beside``.
     """
 
     values: dict[str, Formula]
@@ -217,12 +224,14 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     fields: dict[Name, Place | Field] = {}
     workload: str = ""
     params: Words = {}
+    entries: dict[str, Place] = {}
     checks: tuple[Check, ...] = ()
     samples: tuple[Samples, ...] = ()
     settings: dict[str, Text | Kept] = {}
     facts: dict[str, Text] = {}
     asks: Words = {}
     ends: Texts = ()
+    beside: str = ""
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):

@@ -181,6 +181,7 @@ class Bundle(_Form[Mapping[str, bytes]], frozen=True):
     """
 
     file_name: re.Pattern[str] | None = None
+    beside: str = ""
 
 
 class Collector(Protocol):

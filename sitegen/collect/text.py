@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections.abc import Iterator
@@ -50,6 +51,14 @@ def plain(data: bytes) -> str:
     what a logger put before every line are taken off.
     """
     return _kept(data) if len(data) <= _MOST_KEPT_BYTES else _plain(data)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return a text on one line, printable; of one that is too long the end is its digest."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(line) <= longest:
+        return line
+    return f"{line[: longest - 10]}… {hashlib.sha256(line.encode()).hexdigest()[:8]}"
 
 
 def lines(text: str) -> Iterator[str]:

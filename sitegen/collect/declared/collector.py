@@ -21,8 +21,9 @@ from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Settin
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
+from sitegen.collect.declared.reader import TableReader
 from sitegen.collect.host import Host, RawOutput, last_line
-from sitegen.collect.protocol import Missing, Plan, Reader, Reading, Request, Step
+from sitegen.collect.protocol import Missing, Plan, Reading, Request, Step
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -51,33 +52,6 @@ def collector(declared: Declared) -> TableReader:
     """Return what a table can do: collect, or read alone; raises SitegenError where it is wrong."""
     outputs.check(declared)
     return TableCollector(declared) if declared.table.workloads else TableReader(declared)
-
-
-class TableReader:
-    """Reads what a tool printed for somebody else, by the patterns of a table."""
-
-    def __init__(self, declared: Declared) -> None:
-        """Hold a table that is checked."""
-        self.declared = declared
-        self.BENCHMARK = declared.benchmark
-        self.READERS = tuple(self._readers())
-
-    def _readers(self) -> Iterator[Reader]:
-        declared = self.declared
-        for name, output in declared.table.outputs.items():
-            if not output.knows:
-                continue
-
-            def knows(data: bytes, output: Any = output) -> bool:  # noqa: ANN401 - an Output
-                return outputs.knows(output, data)
-
-            def read(data: bytes, asked: Mapping[str, str], output: Any = output) -> tuple[Reading]:  # noqa: ANN401 - an Output
-                reading = outputs.read(declared, output, data, Known(asked=asked))
-                return (msgspec.structs.replace(reading, benchmark=output.benchmark),)
-
-            short = name if name.startswith(declared.benchmark) else f"{declared.benchmark}-{name}"
-            title = output.title or declared.table.title or declared.benchmark
-            yield Reader(short, title, knows, read, dict(output.asks), text=output.form == "text")
 
 
 class TableCollector(TableReader):

@@ -14,13 +14,14 @@ from sitegen.catalogue.declared import Declared, Field, Kept, Output, Samples
 from sitegen.catalogue.formulas import Value
 from sitegen.catalogue.metrics import METRICS, metric
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
+from sitegen.catalogue.parameters import LONGEST_KEY, LONGEST_VALUE
 from sitegen.catalogue.units import printed_unit
 from sitegen.collect.declared import trees
 from sitegen.collect.host import timestamp
 from sitegen.collect.protocol import Reading
 from sitegen.collect.recorder import Recorder, Series
 from sitegen.collect.settings import agreed
-from sitegen.collect.text import plain
+from sitegen.collect.text import one_line, plain
 from sitegen.errors import SitegenError, many
 from sitegen.model import (
     LONGEST_PRINT,
@@ -75,15 +76,18 @@ def knows(output: Output, data: bytes) -> bool:
     return all(each in text for each in output.knows)
 
 
-def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
+def read(
+    declared: Declared, output: Output, data: bytes, known: Known, beside: bytes = b""
+) -> Reading:
     """Return what an output says; raises SitegenError where it has nothing of what it should.
 
-    A record that lacks a figure is left out with a doubt, as is what a check finds wrong.
+    ``beside`` is the document that lies beside it. A record that lacks a figure is left out with a
+    doubt, as is what a check finds wrong.
     """
     recorder = Recorder(definitions=definitions(declared))
     told: dict[str, set[str]] = {}
     missing: dict[str, int] = {}
-    for record in _records(output, data):
+    for record in _records(output, data, beside):
         fields = {**_given(known.fields), **record.fields(output)}
         if output.only and not formulas.value(output.only, _values(fields)):
             continue
@@ -96,7 +100,9 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
     if not recorder.measurements:
         lacking = next(iter(missing), "")
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
-        raise SitegenError(what, fix="import the output whole, as the tool printed it")
+        whole = "import the output whole, as the tool printed it"
+        fix = f"say it with --set {lacking}=" if lacking in output.asks else whole
+        raise SitegenError(what, fix=fix)
     for name, count in missing.items():
         noun = many(count, "result")
         recorder.doubt(Doubt.CUT_OFF, f"{noun} without {name.replace('_', ' ')}, left out")
@@ -156,18 +162,45 @@ class _Record(NamedTuple):
             relative = not one.at.startswith("$")
             node = self.node if relative else self.root
             path = one.at if relative else one.at.removeprefix("$").removeprefix(".")
-            plain = (trees.leaf(value) for value in trees.found(node, path))
-            value = next((each for each in plain if each is not None), None)
+            leaves = (trees.leaf(value) for value in trees.found(node, path))
+            plain = (each for each in leaves if each is not None)
+            if one.take != "first":
+                return _taken([_found(each, one, "", name) for each in plain], one.take)
+            value = next(plain, None)
             return None if value is None else _found(value, one, "", name)
         if name in self.groups and one.at == "-":
             return _found(self.groups[name], one, "", name)
         for text in (self.node, self.root):
-            if match := compiled(one.at).search(text):
-                groups = match.groupdict()
-                value = groups.get("value") or (match[1] if match.re.groups else match[0])
-                if value is not None:
-                    return _found(value, one, groups.get("unit") or "", name)
+            matches = (_matched(match, one, name) for match in compiled(one.at).finditer(text))
+            if one.take != "first":
+                return _taken([each for each in matches if each], one.take)
+            if (first := next(matches, None)) is not None:
+                return first
         return None
+
+    def entries(self, output: Output) -> Iterator[tuple[str, str]]:
+        """Yield the parameters that mappings of it name."""
+        for begins, path in output.entries.items():
+            for mapping in trees.found(self.node, path):
+                for name, value in mapping.items() if isinstance(mapping, Mapping) else ():
+                    if (leaf := trees.leaf(value)) is not None:
+                        yield one_line(f"{begins}{name}", LONGEST_KEY), _word(leaf)
+
+
+def _matched(match: re.Match[str], one: Field, name: str) -> Found | None:
+    groups = match.groupdict()
+    value = groups.get("value") or (match[1] if match.re.groups else match[0])
+    return None if value is None else _found(value, one, groups.get("unit") or "", name)
+
+
+def _taken(several: Sequence[Found], take: str) -> Found | None:
+    """Return what several values come to; None where one of them is no number."""
+    if take == "count":
+        return Found(float(len(several)))
+    numbers = [each.value for each in several if isinstance(each.value, float)]
+    if not numbers or len(numbers) < len(several):
+        return None
+    return Found(formulas.taken(numbers, take), several[0].unit)
 
 
 @lru_cache(maxsize=1024)
@@ -179,9 +212,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise SitegenError(f"{pattern[:60]!r} is no regular expression: {error}") from error
 
 
-def _records(output: Output, data: bytes) -> Iterator[_Record]:
+def _records(output: Output, data: bytes, beside: bytes = b"") -> Iterator[_Record]:
     if output.form != "text":
         root = trees.tree(data, output.form)
+        if beside and isinstance(root, dict):
+            root = {**root, "beside": trees.tree(beside, output.form)}
         each = output.each or ("[*]" if output.form in ("csv", "jsonl") else "")
         for node in trees.found(root, each) if each else (root,):
             yield _Record(node, root, {}, output.form)
@@ -286,7 +321,8 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     """Write the rows of one record."""
     words = {name: _word(one.value) for name, one in fields.items()}
     own = {key: filled(text, words) for key, text in output.params.items()}
-    about = {key: value for key, value in own.items() if value}
+    about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items() if value}
+    about = {**{k: one_line(v, LONGEST_VALUE) for k, v in record.entries(output)}, **about}
     workload = known.workload or _label(filled(output.workload or declared.benchmark, words))
     status = Status.OK
     contradicted = [
@@ -301,7 +337,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     for check in output.checks:
         if formulas.value(check.holds, _values(fields)) is False:
             sentence = _HOLE.sub(lambda m: words.get(m[1], "nothing"), check.says)
-            recorder.doubt(_DOUBTS[check.then], sentence, workload)
+            recorder.doubt(check.kind or _DOUBTS[check.then], sentence, workload)
             status = Status.SUSPECT if check.then != "doubt" else status
             failed = failed or check.then == "failed"
     series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
@@ -454,7 +490,7 @@ def _check_places(output: Output) -> set[str]:
     """Check regular expressions and paths; return the groups of that which finds the records."""
     spelled = [one if isinstance(one, Field) else Field(one) for one in output.fields.values()]
     if output.form != "text":
-        for path in (output.each, *(one.at for one in spelled)):
+        for path in (output.each, *output.entries.values(), *(one.at for one in spelled)):
             trees.steps(path.removeprefix("$").removeprefix("."))
         return set()
     for one in spelled:
