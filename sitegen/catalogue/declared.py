@@ -155,7 +155,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     """A value that the output has, and where.
 
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
-    a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
+    a path, and ``part`` the regular expression of what is it in the text found there. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
     what the tool's own words for units mean. ``words`` replace words of the tool. One that is
     ``optional`` may be missing. Of several that are found the first is taken, or all: ``take`` says
     what they come to.
@@ -166,6 +166,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
+    part: str = ""
     take: Literal["first", "count", "sum", "mean", "min", "max"] = "first"
 
 

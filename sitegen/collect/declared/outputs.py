@@ -162,8 +162,9 @@ class _Record(NamedTuple):
             relative = not one.at.startswith("$")
             node = self.node if relative else self.root
             path = one.at if relative else one.at.removeprefix("$").removeprefix(".")
-            leaves = (trees.leaf(value) for value in trees.found(node, path))
-            plain = (each for each in leaves if each is not None)
+            leaves = map(trees.leaf, trees.found(node, path))
+            parts = (None if each is None else trees.part(each, one.part) for each in leaves)
+            plain = (each for each in parts if each is not None)
             if one.take != "first":
                 return _taken([_found(each, one, "", name) for each in plain], one.take)
             value = next(plain, None)
@@ -171,10 +172,10 @@ class _Record(NamedTuple):
         if name in self.groups and one.at == "-":
             return _found(self.groups[name], one, "", name)
         for text in (self.node, self.root):
-            matches = (_matched(match, one, name) for match in compiled(one.at).finditer(text))
+            found = filter(None, (_matched(m, one, name) for m in compiled(one.at).finditer(text)))
             if one.take != "first":
-                return _taken([each for each in matches if each], one.take)
-            if (first := next(matches, None)) is not None:
+                return _taken([*found], one.take)
+            if first := next(found, None):
                 return first
         return None
 
@@ -198,9 +199,8 @@ def _taken(several: Sequence[Found], take: str) -> Found | None:
     if take == "count":
         return Found(float(len(several)))
     numbers = [each.value for each in several if isinstance(each.value, float)]
-    if not numbers or len(numbers) < len(several):
-        return None
-    return Found(formulas.taken(numbers, take), several[0].unit)
+    whole = bool(numbers) and len(numbers) == len(several)
+    return Found(formulas.taken(numbers, take), several[0].unit) if whole else None
 
 
 @lru_cache(maxsize=1024)
@@ -337,7 +337,8 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     for check in output.checks:
         if formulas.value(check.holds, _values(fields)) is False:
             sentence = _HOLE.sub(lambda m: words.get(m[1], "nothing"), check.says)
-            recorder.doubt(check.kind or _DOUBTS[check.then], sentence, workload)
+            kind = Doubt.FAILED_PART if check.then == "failed" else Doubt.INCONSISTENT
+            recorder.doubt(check.kind or kind, sentence, workload)
             status = Status.SUSPECT if check.then != "doubt" else status
             failed = failed or check.then == "failed"
     series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
@@ -356,13 +357,6 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
         one = kept if isinstance(kept, Kept) else Kept(kept)
         if text := filled(one.value, words):
             recorder.tells(Parameter(key, text, one.comparability), workload)
-
-
-_DOUBTS = {
-    "suspect": Doubt.INCONSISTENT,
-    "failed": Doubt.FAILED_PART,
-    "doubt": Doubt.INCONSISTENT,
-}
 
 
 def _native(output: Output, formula: str) -> str:
@@ -492,6 +486,8 @@ def _check_places(output: Output) -> set[str]:
     if output.form != "text":
         for path in (output.each, *output.entries.values(), *(one.at for one in spelled)):
             trees.steps(path.removeprefix("$").removeprefix("."))
+        for one in spelled:
+            compiled(one.part)
         return set()
     for one in spelled:
         pattern = compiled(one.at)
