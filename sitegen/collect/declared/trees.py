@@ -76,7 +76,7 @@ def leaf(node: Any) -> str | float | None:  # noqa: ANN401 - as a tree holds it
 
 
 def part(value: str | float, pattern: str) -> str | float | None:
-    """Return what a regular expression finds in a text, or its only group; without one all of it."""
+    """Return what a regular expression finds in a text, or its only group; without one all."""
     if not pattern:
         return value
     match = re.search(pattern, str(value))
