@@ -46,7 +46,7 @@ def test_a_table_is_whole_and_says_where_its_metrics_are_from(name: str) -> None
     one = TABLES[name]
     collector(one)
     assert one.note.strip()
-    assert not one.note.startswith("#"), "a note has no title of its own"
+    assert one.note.startswith("## What runs\n")
     assert all(metric.source for metric in one.tool.metrics)
     assert recordings(name)
 
