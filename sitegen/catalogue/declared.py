@@ -8,11 +8,11 @@ expressions, and expressions hold arithmetic on what was found (`sitegen.collect
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
@@ -21,7 +21,7 @@ from sitegen import toml
 from sitegen.catalogue import tool
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
-from sitegen.model import STATISTICS, Comparability, Doubt, Params, check_benchmark, params
+from sitegen.model import STATISTICS, Comparability, Doubt, check_benchmark, params
 
 #: The folder of tables that come with sitegen, in the package of its collectors.
 FOLDER = "tables"
@@ -467,25 +467,19 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
     def id_of(name: str) -> str:
         return f"{benchmark}.{name}"
 
-    def of(pairs: Mapping[str, str]) -> Params:
-        return params(**pairs)
-
     metrics = []
     for name, one in table.metrics.items():
         said = {k: v for k, v in asdict(one).items() if k in tool.Metric.__struct_fields__}
-        said |= {"title": one.title or name.replace("_", " ").capitalize()}
+        said |= {"title": one.title or _title(name)}
+        said |= {"source": one.source or table.source}
         said |= {"of": id_of(one.of) if one.of else "", "beside": tuple(one.beside.items())}
         metrics.append(tool.Metric(id=id_of(name), **said))
-    headlines = [
-        tool.Headline(
-            **{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)},
-        )
-        for one in table.headlines
-    ]
-    panels = [
-        tool.Panel(**{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)})
-        for one in table.panels
-    ]
+
+    def pattern(one: Headline | Panel) -> dict[str, Any]:
+        statistic = one.statistic or table.metrics[one.metric].statistic
+        told = {"metric": id_of(one.metric), "params": params(**one.params), "statistic": statistic}
+        return {**asdict(one), **told}
+
     title = table.title or benchmark
     generator = (
         tool.Generator(table.generator.at, table.generator.name) if table.generator else None
@@ -497,8 +491,9 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
             title,
             table.question or f"What does {title} show?",
             area=table.area,
-            headlines=tuple(headlines) or _usual(metrics),
-            panels=tuple(panels),
+            headlines=tuple(tool.Headline(**pattern(one)) for one in table.headlines)
+            or _usual(benchmark, table),
+            panels=tuple(tool.Panel(**pattern(one)) for one in table.panels),
             counted=table.counted,
             background=frozenset(table.background),
             columns=tuple((id_of(name), tuple(each)) for name, each in table.columns.items()),
@@ -512,7 +507,14 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
     )
 
 
-def _usual(metrics: Iterable[tool.Metric]) -> tuple[tool.Headline, ...]:
+def _usual(benchmark: str, table: Table) -> tuple[tool.Headline, ...]:
     """Return the first six metrics that have a direction, as those of a tool from outside."""
-    directed = [one for one in metrics if one.better != tool.Better.NONE]
-    return tuple(tool.Headline(one.id, title=one.title) for one in directed)[:6]
+    return tuple(
+        tool.Headline(f"{benchmark}.{name}", one.statistic, title=one.title or _title(name))
+        for name, one in table.metrics.items()
+        if one.better != tool.Better.NONE
+    )[:6]
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()

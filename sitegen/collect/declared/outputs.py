@@ -99,6 +99,9 @@ def read(
         _write(declared, output, recorder, fields, known, record)
     if not recorder.measurements:
         lacking = next(iter(missing), "")
+        if lacking in output.asks:
+            fix = f"add --set {lacking}=..., {output.asks[lacking]}"
+            raise SitegenError(f"does not say its {lacking.replace('_', ' ')}", fix=fix)
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
         whole = "import the output whole, as the tool printed it"
         fix = f"say it with --set {lacking}=" if lacking in output.asks else whole
@@ -154,7 +157,7 @@ class _Record(NamedTuple):
             if (each := self.field(name, one)) is not None:
                 found[name] = each
         extra = {k: v for k, v in self.groups.items() if k not in output.fields}
-        return found | {name: _found(text, Field("-"), "", name) for name, text in extra.items()}
+        return found | {name: _as_text(text) for name, text in extra.items()}
 
     def field(self, name: str, one: Field) -> Found | None:
         """Return one field, or None where it is not there."""
@@ -169,8 +172,6 @@ class _Record(NamedTuple):
                 return _taken([_found(each, one, "", name) for each in plain], one.take)
             value = next(plain, None)
             return None if value is None else _found(value, one, "", name)
-        if name in self.groups and one.at == "-":
-            return _found(self.groups[name], one, "", name)
         for text in (self.node, self.root):
             found = filter(None, (_matched(m, one, name) for m in compiled(one.at).finditer(text)))
             if one.take != "first":
@@ -233,16 +234,22 @@ def _records(output: Output, data: bytes, beside: bytes = b"") -> Iterator[_Reco
         yield _Record(text[match.start() : end], head, groups, "text")
 
 
-def _found(value: str | float, one: Field, unit: str, name: str) -> Found:
-    """Return a value in its base unit; raises SitegenError for a unit that is not known."""
+def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
+    """Return a value in its base unit; None for a figure that is no number.
+
+    Raises SitegenError for a unit that is not known.
+    """
     if isinstance(value, bool):
         return Found("yes" if value else "no")
     text = str(value).strip()[:_LONGEST]
     text = one.words.get(text, text)
     number = _number(value if isinstance(value, int | float) else text)
     word = unit or one.unit
-    if number is None or name in (VERSION, STARTED):
+    if name in (VERSION, STARTED):
         return Found(text)
+    if number is None:
+        # A figure that is none, such as a rate of nothing, is as good as not there.
+        return None if word else Found(text)
     if not word:
         return Found(number, "", text)
     word = one.units.get(word, word)
@@ -280,10 +287,13 @@ def _values(fields: Fields) -> dict[str, Value]:
 
 
 def _given(fields: Mapping[str, str | float]) -> dict[str, Found]:
-    return {
-        name: Found(text if (number := _number(text)) is None else number, "", str(text))
-        for name, text in fields.items()
-    }
+    return {name: _as_text(text) for name, text in fields.items()}
+
+
+def _as_text(text: str | float) -> Found:
+    """Return what a text is: a number without a unit, or itself."""
+    number = _number(text)
+    return Found(str(text) if number is None else number, "", str(text))
 
 
 def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str, Found]:
@@ -292,7 +302,7 @@ def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str
     for name in output.asks:
         stated = _word(fields[name].value) if name in fields else None
         if (text := agreed(name, asked.get(name), stated)) is not None:
-            found[name] = fields[name] if name in fields else _found(text, Field("-"), "", name)
+            found[name] = fields[name] if name in fields else _as_text(text)
     return found
 
 
@@ -418,10 +428,8 @@ def _conclude(
 ) -> None:
     """Keep what the output says of itself as a whole: version, time, machine."""
     one = {name: next(iter(values)) for name, values in told.items() if len(values) == 1}
-    if declared.table.programs or VERSION in output.fields:
-        version = one.get(VERSION, "")
-        if version:
-            recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
+    if version := one.get(VERSION, ""):
+        recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
     for name, text in output.facts.items():
         recorder.fact(name, filled(text, one), f"{_tool_name(declared)}'s output")
     recorder.started_at = _time(one.get(STARTED, ""))
