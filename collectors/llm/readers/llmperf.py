@@ -171,7 +171,9 @@ def read_requests(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     for name, values in _columns(good).items():
         series.spread(_FIGURES[name], outputs.distribution(values), native=name)
         if name in _SAMPLES:
-            series.points("request", _FIGURES[name], zip(map(float, range(len(values))), values))
+            series.points(
+                "request", _FIGURES[name], ((float(n), value) for n, value in enumerate(values))
+            )
     checks.consistent(recorder)
     outputs.unstated(series, asks, "model", "concurrency", *vllm.LENGTHS)
     return (recorder.reading(),)

@@ -103,9 +103,7 @@ def read(
             fix = f"add --set {lacking}=..., {output.asks[lacking]}"
             raise SitegenError(f"does not say its {lacking.replace('_', ' ')}", fix=fix)
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
-        whole = "import the output whole, as the tool printed it"
-        fix = f"say it with --set {lacking}=" if lacking in output.asks else whole
-        raise SitegenError(what, fix=fix)
+        raise SitegenError(what, fix="import the output whole, as the tool printed it")
     for name, count in missing.items():
         noun = many(count, "result")
         recorder.doubt(Doubt.CUT_OFF, f"{noun} without {name.replace('_', ' ')}, left out")
@@ -361,7 +359,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
         if value is not None:
             native = _native(output, formula)
             series.add(id_, statistic, value, printed or None, native=native)
-    for samples in output.samples:
+    for samples in () if failed else output.samples:
         _sample(declared, output, series, samples, record)
     for key, kept in output.settings.items():
         one = kept if isinstance(kept, Kept) else Kept(kept)
