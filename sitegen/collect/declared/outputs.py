@@ -105,8 +105,8 @@ def read(
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
         raise SitegenError(what, fix="import the output whole, as the tool printed it")
     for name, count in missing.items():
-        noun = many(count, "result")
-        recorder.doubt(Doubt.CUT_OFF, f"{noun} without {name.replace('_', ' ')}, left out")
+        sentence = f"{many(count, 'result')} without {name.replace('_', ' ')}, left out"
+        recorder.doubt(Doubt.CUT_OFF, sentence)
     if output.ends and not knows(Output({}, form=output.form, knows=output.ends), data):
         recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
     _conclude(declared, output, recorder, told)
@@ -160,9 +160,8 @@ class _Record(NamedTuple):
     def field(self, name: str, one: Field) -> Found | None:
         """Return one field, or None where it is not there."""
         if self.form != "text":
-            relative = not one.at.startswith("$")
-            node = self.node if relative else self.root
-            path = one.at if relative else one.at.removeprefix("$").removeprefix(".")
+            node = self.root if one.at.startswith("$") else self.node
+            path = one.at.removeprefix("$").removeprefix(".")
             leaves = map(trees.leaf, trees.found(node, path))
             parts = (None if each is None else trees.part(each, one.part) for each in leaves)
             plain = (each for each in parts if each is not None)
@@ -171,10 +170,10 @@ class _Record(NamedTuple):
             value = next(plain, None)
             return None if value is None else _found(value, one, "", name)
         for text in (self.node, self.root):
-            found = filter(None, (_matched(m, one, name) for m in compiled(one.at).finditer(text)))
+            places = (_matched(m, one, name) for m in compiled(one.at).finditer(text))
             if one.take != "first":
-                return _taken([*found], one.take)
-            if first := next(found, None):
+                return _taken([*places], one.take)
+            if first := next(filter(None, places), None):
                 return first
         return None
 
@@ -193,13 +192,14 @@ def _matched(match: re.Match[str], one: Field, name: str) -> Found | None:
     return None if value is None else _found(value, one, groups.get("unit") or "", name)
 
 
-def _taken(several: Sequence[Found], take: str) -> Found | None:
+def _taken(several: Sequence[Found | None], take: str) -> Found | None:
     """Return what several values come to; None where one of them is no number."""
+    found = [each for each in several if each]
     if take == "count":
-        return Found(float(len(several)))
-    numbers = [each.value for each in several if isinstance(each.value, float)]
-    whole = bool(numbers) and len(numbers) == len(several)
-    return Found(formulas.taken(numbers, take), several[0].unit) if whole else None
+        return Found(float(len(found)))
+    numbers = [each.value for each in found if isinstance(each.value, float)]
+    whole = numbers and len(numbers) == len(several)
+    return Found(formulas.taken(numbers, take), found[0].unit) if whole else None
 
 
 @lru_cache(maxsize=1024)
