@@ -157,7 +157,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
     a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
     what the tool's own words for units mean. ``words`` replace words of the tool. One that is
-    ``optional`` may be missing.
+    ``optional`` may be missing. With ``count`` it is how many places in a text match.
     """
 
     at: Place
@@ -165,6 +165,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
+    count: bool = False
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,12 +180,16 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
-    """The raw series behind a metric: a place for each point, and in it x and y."""
+    """The raw series behind a metric: a place for each point, and in it x and y.
+
+    In text a group ``unit`` has the unit of y. A point where ``without`` is true is left out.
+    """
 
     metric: Text
     each: Place
     y: Place
     x: Place = "#"
+    without: str = ""
     unit: str = ""
     x_unit: str = "s"
     kind: Literal["time", "request"] = "time"
@@ -200,10 +205,11 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """A form of output: how it is known, and where it has what.
 
-    ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
-    records in it; ``only`` says which count. ``values`` gives an expression for each
-    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
-    the output does not say. ``ends`` are texts without one of which it is not whole.
+    ``knows`` are texts that are all in it, and ``unlike`` texts that are not; one that knows none
+    is not imported. ``each`` finds the records in it; ``only`` says which count. ``values`` gives an
+    expression for each ``"metric statistic"``, ``params`` and ``workload`` are texts with
+    ``{fields}``. ``asks`` is what the output does not say. ``ends`` are texts without one of which
+    it is not whole, and ``fails`` is the field in which the tool says why a record is no result.
     """
 
     values: dict[str, Formula]
@@ -211,6 +217,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     form: Form = "text"
     where: str = "stdout"
     knows: Texts = ()
+    unlike: Texts = ()
     benchmark: str = ""
     each: str = ""
     only: str = ""
@@ -223,6 +230,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     facts: dict[str, Text] = {}
     asks: Words = {}
     ends: Texts = ()
+    fails: str = ""
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -254,9 +262,14 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``files`` are written into its folder, and ``prepare`` and ``after`` run once a run: before its
     first start, and when it listens. ``address`` is the setting that names another one instead.
+    ``programs`` are those that it needs, ``names`` what its texts may have in braces besides, and
+    ``tells`` what a run keeps of it and must be alike: not of one at an address.
     """
 
     command: Line
+    programs: dict[Name, Program] = {}
+    names: Words = {}
+    tells: Words = {}
     files: dict[str, str] = {}
     prepare: tuple[Line, ...] = ()
     after: tuple[Line, ...] = ()
@@ -354,21 +367,22 @@ def read_file(file: Path) -> Declared:
 @cache
 def shipped() -> Mapping[str, Declared]:
     """Return the tables that come with sitegen, by benchmark; none where collectors are not here."""
-    # Found and not imported, as their method notes are.
-    spec = find_spec("collectors")
-    places = spec.submodule_search_locations if spec else None
-    files = sorted(Path(next(iter(places)), FOLDER).glob("*.toml")) if places else []
-    return {file.stem: read_file(file) for file in files}
+    return {file.stem: read_file(file) for file in sorted(_folder().glob("*.toml"))}
 
 
 def server(name: str, place: str) -> Server:
     """Return a server that several tables share; raises SitegenError when there is none so called."""
-    spec = find_spec("collectors")
-    places = spec.submodule_search_locations if spec else None
-    file = Path(next(iter(places), ""), FOLDER, "servers", f"{name}.toml") if places else Path()
+    file = _folder() / "servers" / f"{name}.toml"
     if not re.fullmatch(r"[a-z0-9-]{1,40}", name) or not file.is_file():
         raise SitegenError(f"there is no server {name!r}", where=f"{place}.server")
     return toml.decoded(toml.read(file), Server, str(file))
+
+
+def _folder() -> Path:
+    """Return the folder of tables, which is found and not imported, as their method notes are."""
+    spec = find_spec("collectors")
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places or ()), ""), FOLDER)
 
 
 def _whole(benchmark: str, table: Table) -> Table:
@@ -407,6 +421,8 @@ def _whole(benchmark: str, table: Table) -> Table:
     table = replace(table, workloads=workloads)
     if isinstance(table.server, str):
         table = replace(table, server=server(table.server, benchmark))
+    if isinstance(table.server, Server):
+        programs |= table.server.programs
     return replace(table, programs=programs)
 
 

@@ -19,8 +19,9 @@ from msgspec import Meta
 from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import outputs, served
 from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
+from sitegen.collect.declared.served import Served
 from sitegen.collect.host import Host, RawOutput, last_line
 from sitegen.collect.protocol import Missing, Plan, Reader, Reading, Request, Step
 from sitegen.collect.settings import Settings, described
@@ -119,16 +120,18 @@ class TableCollector(TableReader):
         known: dict[str, object] = {"cpus": request.cpus, "scratch": request.scratch}
         known |= {name: _find(one, Host()) or "" for name, one in self.table.programs.items()}
         prepare: tuple[Step, ...] = ()
+        told: Mapping[str, str] = {}
         if self.server:
             where = self._where(values)
             known |= where
             if "ports" in where:
                 self._check_user(request.scratch)
                 known["folder"] = _home(request.scratch)
-                serve = self._line(self.server.command, known | values)
+                one = served.filled(self.server, known | values, f"{self.declared.place}: server")
                 context.append((_PORTS, str(where["ports"])))
-                context.append((_SERVE, msgspec.json.encode(serve).decode()))
-                prepare = self._prepared(context, known | values)
+                context.append((_SERVE, msgspec.json.encode(one.command).decode()))
+                prepare = self._prepared(context, one)
+                told = one.tells
         steps = tuple(self._steps(values, known, tuple(context)))
         if not steps:
             message = "no workload is left with these settings"
@@ -138,7 +141,7 @@ class TableCollector(TableReader):
             raise SitegenError(message, where=self.BENCHMARK, fix="name fewer values")
         return Plan(
             steps,
-            tuple(self._parameters(values, tool)),
+            tuple(self._parameters(values, tool, told)),
             prepare,
             about_s=sum(float(step.get("about_s")) for step in steps),
             definitions=outputs.definitions(self.declared),
@@ -152,6 +155,7 @@ class TableCollector(TableReader):
             return self._make(step, ports, folder, host)
         values: list[tuple[str, str]] = []
         with contextlib.ExitStack() as stack:
+            stack.enter_context(servers.many_files())
             server = None
             if self.server and ports:
                 server = stack.enter_context(self._serving(step, ports, folder, host))
@@ -214,21 +218,20 @@ class TableCollector(TableReader):
         address = values.get(self.server.address) if self.server.address else None
         if not address:
             found = servers.free_ports(self.server.ports, self.BENCHMARK)
-            more = {f"port{n}": port for n, port in enumerate(found[1:], start=2)}
             ports = ",".join(map(str, found))
             return {
                 "host": servers.LOOPBACK,
-                "port": found[0],
                 "ports": ports,
                 "access": "loopback",
-                **more,
+                **_ports(found),
             }
         host, _, port = str(address).rpartition(":")
         if not host or not port.isdecimal() or re.search(r"[\s/@]", host):
             where = f"--set {self.BENCHMARK}.{self.server.address}"
             message = f"{str(address)[:60]!r} is no address with a port"
             raise SitegenError(message, where=where, fix="write it as 192.0.2.1:5201")
-        return {"host": host.strip("[]"), "port": int(port), "access": "network"}
+        same = _ports([int(port)] * self.server.ports)
+        return {"host": host.strip("[]"), "access": "network", **same}
 
     def _steps(
         self,
@@ -304,41 +307,30 @@ class TableCollector(TableReader):
         return float(found) if isinstance(found, int | float) else _ABOUT_S
 
     def _text(self, template: str, every: Mapping[str, object], key: str) -> str:
-        text = filled(template, every)
-        if text is None:
-            absent = next(name for name in outputs.holes(template) if name not in every)
-            where = f"{self.declared.place}: workloads.{key}"
-            raise SitegenError(f"nothing is called {{{absent}}}", where=where)
-        return text
+        return served.text(template, every, f"{self.declared.place}: workloads.{key}")
 
-    def _parameters(self, values: Mapping[str, Any], tool: ToolIdentity) -> Iterator[Parameter]:
+    def _parameters(
+        self, values: Mapping[str, Any], tool: ToolIdentity, told: Mapping[str, str]
+    ) -> Iterator[Parameter]:
         varied = {name for one in self.table.workloads.values() for name in one.each}
         address = self.server.address if self.server else ""
         for name, setting in self.table.settings.items():
-            if name in varied or name == address or values[name] is None:
+            of_server = self.server and name in self.server.tells
+            if name in varied or name == address or of_server or values[name] is None:
                 continue
             yield Parameter(name, _word(values[name]), setting.comparability)
+        for name, text in told.items():
+            yield Parameter(name, text, Comparability.MUST_MATCH)
         yield Parameter("tool_version", tool.version or "unknown", Comparability.CAVEAT)
 
-    def _prepared(
-        self, context: Sequence[tuple[str, str]], known: Mapping[str, object]
-    ) -> tuple[Step, ...]:
+    def _prepared(self, context: Sequence[tuple[str, str]], one: Served) -> tuple[Step, ...]:
         """Return the step that writes the server's files and makes its data, where it has any."""
-        server = cast("Server", self.server)
-        if not (server.files or server.prepare or server.after):
+        if not (one.files or one.prepare or one.after):
             return ()
-        files = {name: self._text(text, known, "server") for name, text in server.files.items()}
-        told = {
-            "files": files,
-            "before": [self._line(line, known) for line in server.prepare],
-            "after": [self._line(line, known) for line in server.after],
-        }
+        told = {"files": one.files, "before": one.prepare, "after": one.after}
         more = tuple((name, msgspec.json.encode(each).decode()) for name, each in told.items())
         argv = (_PREPARE, self.BENCHMARK)
         return (Step(_PREPARE, _PREPARE, argv, _PREPARE_S, context=(*context, *more)),)
-
-    def _line(self, words: Sequence[str], known: Mapping[str, object]) -> list[str]:
-        return [self._text(word, known, "server") for word in words]
 
     def _make(self, step: Step, ports: Sequence[int], folder: Path, host: Host) -> RawOutput:
         """Write the server's files and run what makes its data; the first that fails ends it."""
@@ -400,6 +392,11 @@ class TableCollector(TableReader):
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
             raise SitegenError(message, where=self.BENCHMARK, fix=fix)
+
+
+def _ports(found: Sequence[int]) -> dict[str, object]:
+    """Return ports as commands name them: port, port2, port3."""
+    return {"port" if n == 1 else f"port{n}": port for n, port in enumerate(found, start=1)}
 
 
 def _home(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -69,10 +69,12 @@ def knows(output: Output, data: bytes) -> bool:
     """Say whether ``data`` has this form: all the texts that tell it are there. Never raises."""
     if not output.knows:
         return False
-    if output.form != "text":
-        return all(text.encode() in data for text in output.knows)
-    text = plain(data)
-    return all(each in text for each in output.knows)
+    text = plain(data) if output.form == "text" else ""
+
+    def has(each: str) -> bool:
+        return each in text if output.form == "text" else each.encode() in data
+
+    return all(map(has, output.knows)) and not any(map(has, output.unlike))
 
 
 def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
@@ -89,17 +91,16 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
             continue
         _tell(told, fields)
         fields |= _asked(output, known.asked, fields)
-        if lacking := _lacking(output, fields):
-            missing[lacking] = missing.get(lacking, 0) + 1
+        if reason := _reason(output, fields):
+            missing[reason] = missing.get(reason, 0) + 1
             continue
         _write(declared, output, recorder, fields, known, record)
     if not recorder.measurements:
-        lacking = next(iter(missing), "")
-        what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
-        raise SitegenError(what, fix="import the output whole, as the tool printed it")
-    for name, count in missing.items():
-        noun = many(count, "result")
-        recorder.doubt(Doubt.CUT_OFF, f"{noun} without {name.replace('_', ' ')}, left out")
+        what = next(iter(missing), "has no result")
+        fix = "" if what.startswith("failed") else "import the output whole, as the tool printed it"
+        raise SitegenError(what, fix=fix)
+    for reason, count in missing.items():
+        recorder.doubt(Doubt.CUT_OFF, f"{many(count, 'result')} left out: it {reason}")
     if output.ends and not knows(Output({}, form=output.form, knows=output.ends), data):
         recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
     _conclude(declared, output, recorder, told)
@@ -161,6 +162,8 @@ class _Record(NamedTuple):
             return None if value is None else _found(value, one, "", name)
         if name in self.groups and one.at == "-":
             return _found(self.groups[name], one, "", name)
+        if one.count:
+            return Found(float(sum(1 for _ in compiled(one.at).finditer(self.node))))
         for text in (self.node, self.root):
             if match := compiled(one.at).search(text):
                 groups = match.groupdict()
@@ -201,7 +204,8 @@ def _records(output: Output, data: bytes) -> Iterator[_Record]:
 def _found(value: str | float, one: Field, unit: str, name: str) -> Found:
     """Return a value in its base unit; raises SitegenError for a unit that is not known."""
     if isinstance(value, bool):
-        return Found("yes" if value else "no")
+        text = "yes" if value else "no"
+        return Found(one.words.get(text, text))
     text = str(value).strip()[:_LONGEST]
     text = one.words.get(text, text)
     number = _number(value if isinstance(value, int | float) else text)
@@ -261,13 +265,16 @@ def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str
     return found
 
 
-def _lacking(output: Output, fields: Fields) -> str:
-    """Return the first field that is needed and not there, or nothing."""
+def _reason(output: Output, fields: Fields) -> str:
+    """Return why a record is no result: the tool says why, or a field that is needed is absent."""
+    if output.fails in fields:
+        return f"failed: {_word(fields[output.fails].value)[:200]}"
     for name, spelled in output.fields.items():
-        optional = isinstance(spelled, Field) and spelled.optional
+        optional = name == output.fails or (isinstance(spelled, Field) and spelled.optional)
         if name not in fields and not optional and name not in (VERSION, STARTED):
-            return name
-    return next((name for name in output.asks if name not in fields), "")
+            return f"has no {name.replace('_', ' ')}"
+    lacking = next((name for name in output.asks if name not in fields), "")
+    return f"has no {lacking.replace('_', ' ')}" if lacking else ""
 
 
 def _tell(told: dict[str, set[str]], fields: Fields) -> None:
@@ -358,29 +365,37 @@ def _sample(
     declared: Declared, output: Output, series: Series, samples: Samples, record: _Record
 ) -> None:
     id_, _ = declared.metric_of(samples.metric, output)
-    factor = (printed_unit(samples.unit) or ("", 1.0))[1]
     x_factor = (printed_unit(samples.x_unit) or ("", 1.0))[1]
     points: list[tuple[float, float]] = []
-    for number, pair in enumerate(_points(samples, record)):
+    for number, (unit, *pair) in enumerate(_points(samples, record)):
+        base = printed_unit(unit) if unit else ("", 1.0)
         x, y = (None if each is None else _number(each) for each in pair)
         if samples.x == "#":
             x = float(number)
-        if x is not None and y is not None:
-            points.append((x * x_factor if samples.x != "#" else x, y * factor))
+        if x is not None and y is not None and base is not None:
+            points.append((x * x_factor if samples.x != "#" else x, y * base[1]))
     series.points(samples.kind, id_, points)
 
 
-def _points(samples: Samples, record: _Record) -> Iterator[Sequence[str | float | None]]:
+def _points(
+    samples: Samples, record: _Record
+) -> Iterator[tuple[str, str | float | None, str | float | None]]:
+    """Yield the unit, x and y of each point."""
     if record.form == "text":
         for match in compiled(samples.each).finditer(record.node):
             groups = match.groupdict()
-            yield groups.get(samples.x), groups.get(samples.y)
+            if groups.get(samples.without) is None:
+                unit = groups.get("unit") or samples.unit
+                yield unit, groups.get(samples.x), groups.get(samples.y)
         return
     for node in trees.found(record.node, samples.each):
-        yield [
+        if samples.without and any(trees.found(node, samples.without)):
+            continue
+        x, y = (
             trees.leaf(node if path in ("#", ".") else next(trees.found(node, path), None))
             for path in (samples.x, samples.y)
-        ]
+        )
+        yield samples.unit, x, y
 
 
 def _conclude(
