@@ -8,11 +8,11 @@ expressions, and expressions hold arithmetic on what was found (`sitegen.collect
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
@@ -21,7 +21,7 @@ from sitegen import toml
 from sitegen.catalogue import tool
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
-from sitegen.model import STATISTICS, Comparability, Params, check_benchmark, params
+from sitegen.model import STATISTICS, Comparability, check_benchmark, params
 
 #: The folder of tables that come with sitegen, in the package of its collectors.
 FOLDER = "tables"
@@ -157,7 +157,8 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
     a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
     what the tool's own words for units mean. ``words`` replace words of the tool. One that is
-    ``optional`` may be missing. With ``count`` it is how many places in a text match.
+    ``optional`` may be missing, and is where a word of it is made empty. Of the places in a text
+    that match ``last`` takes the last, and ``count`` how many they are.
     """
 
     at: Place
@@ -165,6 +166,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
+    last: bool = False
     count: bool = False
 
 
@@ -182,14 +184,15 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
     """The raw series behind a metric: a place for each point, and in it x and y.
 
-    In text a group ``unit`` has the unit of y. A point where ``without`` is true is left out.
+    Points count where ``only`` is true, or all, and not where one of ``without`` is.
     """
 
     metric: Text
     each: Place
     y: Place
     x: Place = "#"
-    without: str = ""
+    only: str = ""
+    without: Texts = ()
     unit: str = ""
     x_unit: str = "s"
     kind: Literal["time", "request"] = "time"
@@ -210,9 +213,10 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     expression for each ``"metric statistic"``, ``params`` and ``workload`` are texts with
     ``{fields}``. ``asks`` is what the output does not say. ``ends`` are texts without one of which
     it is not whole, and ``fails`` is the field in which the tool says why a record is no result.
+    One ``like`` another has all of it that it does not say itself, but for how it is known.
     """
 
-    values: dict[str, Formula]
+    values: dict[str, Formula] = {}
     title: str = ""
     form: Form = "text"
     where: str = "stdout"
@@ -231,6 +235,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     asks: Words = {}
     ends: Texts = ()
     fails: str = ""
+    like: str = ""
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -419,11 +424,28 @@ def _whole(benchmark: str, table: Table) -> Table:
         for name, one in table.workloads.items()
     }
     table = replace(table, workloads=workloads)
+    table = replace(table, outputs={k: _like(v, table.outputs) for k, v in table.outputs.items()})
     if isinstance(table.server, str):
         table = replace(table, server=server(table.server, benchmark))
     if isinstance(table.server, Server):
         programs |= table.server.programs
     return replace(table, programs=programs)
+
+
+def _like(output: Output, others: Mapping[str, Output]) -> Output:
+    """Return a form with all that the one which it is like has and it does not."""
+    base = others.get(output.like)
+    if base is None or base.like:
+        return output
+    own, more = asdict(output), asdict(base)
+    for key in ("title", "form", "where", "knows", "unlike", "like"):
+        more.pop(key)
+    for key, value in more.items():
+        if isinstance(value, dict):
+            own[key] = {**value, **own[key]}
+        else:
+            own[key] = own[key] + value if isinstance(value, tuple) else own[key] or value
+    return Output(**{**own, "form": base.form, "where": base.where})
 
 
 def _check(declared: Declared) -> None:
@@ -452,6 +474,9 @@ def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
 
 
 def _problems_of(declared: Declared, name: str, output: Output) -> Iterator[tuple[str, str, str]]:
+    other = declared.table.outputs.get(output.like)
+    if output.like and (other is None or other.like):
+        yield f"outputs.{name}.like", f"there is no output {output.like!r} of its own", ""
     if not output.values:
         yield f"outputs.{name}.values", "names no metric", ""
     known = declared.table.metrics
@@ -473,25 +498,19 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
     def id_of(name: str) -> str:
         return f"{benchmark}.{name}"
 
-    def of(pairs: Mapping[str, str]) -> Params:
-        return params(**pairs)
-
     metrics = []
     for name, one in table.metrics.items():
         said = {k: v for k, v in asdict(one).items() if k in tool.Metric.__struct_fields__}
-        said |= {"title": one.title or name.replace("_", " ").capitalize()}
+        said |= {"title": one.title or _title(name)}
+        said |= {"source": one.source or table.source}
         said |= {"of": id_of(one.of) if one.of else "", "beside": tuple(one.beside.items())}
         metrics.append(tool.Metric(id=id_of(name), **said))
-    headlines = [
-        tool.Headline(
-            **{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)},
-        )
-        for one in table.headlines
-    ]
-    panels = [
-        tool.Panel(**{**asdict(one), "metric": id_of(one.metric), "params": of(one.params)})
-        for one in table.panels
-    ]
+
+    def pattern(one: Headline | Panel) -> dict[str, Any]:
+        statistic = one.statistic or table.metrics[one.metric].statistic
+        told = {"metric": id_of(one.metric), "params": params(**one.params), "statistic": statistic}
+        return {**asdict(one), **told}
+
     title = table.title or benchmark
     generator = (
         tool.Generator(table.generator.at, table.generator.name) if table.generator else None
@@ -503,8 +522,9 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
             title,
             table.question or f"What does {title} show?",
             area=table.area,
-            headlines=tuple(headlines) or _usual(metrics),
-            panels=tuple(panels),
+            headlines=tuple(tool.Headline(**pattern(one)) for one in table.headlines)
+            or _usual(benchmark, table),
+            panels=tuple(tool.Panel(**pattern(one)) for one in table.panels),
             counted=table.counted,
             background=frozenset(table.background),
             columns=tuple((id_of(name), tuple(each)) for name, each in table.columns.items()),
@@ -518,7 +538,14 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
     )
 
 
-def _usual(metrics: Iterable[tool.Metric]) -> tuple[tool.Headline, ...]:
+def _usual(benchmark: str, table: Table) -> tuple[tool.Headline, ...]:
     """Return the first six metrics that have a direction, as those of a tool from outside."""
-    directed = [one for one in metrics if one.better != tool.Better.NONE]
-    return tuple(tool.Headline(one.id, title=one.title) for one in directed)[:6]
+    return tuple(
+        tool.Headline(f"{benchmark}.{name}", one.statistic, title=one.title or _title(name))
+        for name, one in table.metrics.items()
+        if one.better != tool.Better.NONE
+    )[:6]
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()

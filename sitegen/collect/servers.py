@@ -24,14 +24,16 @@ _START_S, _STOP_S, _PAUSE_S = 15.0, 5.0, 0.02
 
 
 def free_ports(count: int, where: str) -> tuple[int, ...]:
-    """Return ports on loopback that nothing listens on now; raises SitegenError without so many."""
+    """Return ports on loopback that any server can have now; raises SitegenError without so many.
+
+    Not one either on which connections of before are still waiting for their end: not every server
+    asks to have it all the same (SO_REUSEADDR).
+    """
     ports = []
     for port in _PORTS:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((LOOPBACK, port))
-                ports.append(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            ports.append(port)
         if len(ports) == count:
             return tuple(ports)
     raise SitegenError(f"no {count} free ports on loopback", where=where)

@@ -51,6 +51,7 @@ _MOST_STEPS = 500
 def collector(declared: Declared) -> TableReader:
     """Return what a table can do: collect, or read alone; raises SitegenError where it is wrong."""
     outputs.check(declared)
+    _check_commands(declared)
     return TableCollector(declared) if declared.table.workloads else TableReader(declared)
 
 
@@ -397,6 +398,41 @@ class TableCollector(TableReader):
 def _ports(found: Sequence[int]) -> dict[str, object]:
     """Return ports as commands name them: port, port2, port3."""
     return {"port" if n == 1 else f"port{n}": port for n, port in enumerate(found, start=1)}
+
+
+def _check_commands(declared: Declared) -> None:
+    """Raise SitegenError for a command that asks for what nothing in the table is called."""
+    table = declared.table
+    known = {*table.settings, *table.programs, "cpus", "scratch"}
+    if isinstance(table.server, Server):
+        more = {f"port{n}" for n in range(2, table.server.ports + 1)}
+        known |= {"host", "port", "folder", "access", *more}
+        server = table.server
+        lines = (server.command, *server.prepare, *server.after)
+        texts = [word for line in lines for word in line]
+        texts += [*server.files.values(), *server.tells.values()]
+        _check_holes(declared, "server", texts, known | {*server.names})
+    for key, one in table.workloads.items():
+        if unknown := {*one.reads} - {*table.outputs}:
+            where = f"{declared.place}: workloads.{key}.reads"
+            raise SitegenError(f"there is no output {min(unknown)!r}", where=where)
+        if unknown := {*one.each} - {*table.settings}:
+            where = f"{declared.place}: workloads.{key}.each"
+            raise SitegenError(f"there is no setting {min(unknown)!r}", where=where)
+        _check_holes(declared, f"workloads.{key}", (*one.command, *one.params.values()), known)
+        _check_holes(declared, f"workloads.{key}", [one.name], known | {*one.params})
+        for formula in filter(None, (one.only, one.about_s)):
+            if absent := formulas.names(formula) - known - {*one.params}:
+                where = f"{declared.place}: workloads.{key}"
+                raise SitegenError(f"{formula!r} asks for {min(absent)!r}", where=where)
+
+
+def _check_holes(declared: Declared, key: str, texts: Sequence[str], known: set[str]) -> None:
+    for text in texts:
+        if unknown := set(outputs.holes(text)) - known:
+            fix = f"known are {', '.join(sorted(known))}"
+            where = f"{declared.place}: {key}"
+            raise SitegenError(f"nothing is called {{{min(unknown)}}}", where=where, fix=fix)
 
 
 def _home(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -41,6 +42,7 @@ CPU, DURATION = "cpu_s", "duration_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST = 4000
+_WHOLE = "import the output whole, as the tool printed it"
 #: Units that no tool prints as a word.
 _BARE = ("1/s", "count", "ratio")
 
@@ -84,7 +86,7 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
     """
     recorder = Recorder(definitions=definitions(declared))
     told: dict[str, set[str]] = {}
-    missing: dict[str, int] = {}
+    missing: dict[tuple[str, str], int] = {}
     for record in _records(output, data):
         fields = {**_given(known.fields), **record.fields(output)}
         if output.only and not formulas.value(output.only, _values(fields)):
@@ -96,11 +98,10 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
             continue
         _write(declared, output, recorder, fields, known, record)
     if not recorder.measurements:
-        what = next(iter(missing), "has no result")
-        fix = "" if what.startswith("failed") else "import the output whole, as the tool printed it"
+        what, fix = next(iter(missing), ("has no result", _WHOLE))
         raise SitegenError(what, fix=fix)
-    for reason, count in missing.items():
-        recorder.doubt(Doubt.CUT_OFF, f"{many(count, 'result')} left out: it {reason}")
+    for (what, _), count in missing.items():
+        recorder.doubt(Doubt.CUT_OFF, f"{many(count, 'result')} left out: it {what}")
     if output.ends and not knows(Output({}, form=output.form, knows=output.ends), data):
         recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
     _conclude(declared, output, recorder, told)
@@ -146,10 +147,11 @@ class _Record(NamedTuple):
         found: dict[str, Found] = {}
         for name, spelled in output.fields.items():
             one = spelled if isinstance(spelled, Field) else Field(spelled)
-            if (each := self.field(name, one)) is not None:
+            each = self.field(name, one)
+            if each is not None and (each.value != "" or "" not in one.words.values()):
                 found[name] = each
         extra = {k: v for k, v in self.groups.items() if k not in output.fields}
-        return found | {name: _found(text, Field("-"), "", name) for name, text in extra.items()}
+        return found | {name: _as_text(text) for name, text in extra.items()}
 
     def field(self, name: str, one: Field) -> Found | None:
         """Return one field, or None where it is not there."""
@@ -160,12 +162,10 @@ class _Record(NamedTuple):
             plain = (trees.leaf(value) for value in trees.found(node, path))
             value = next((each for each in plain if each is not None), None)
             return None if value is None else _found(value, one, "", name)
-        if name in self.groups and one.at == "-":
-            return _found(self.groups[name], one, "", name)
         if one.count:
             return Found(float(sum(1 for _ in compiled(one.at).finditer(self.node))))
         for text in (self.node, self.root):
-            if match := compiled(one.at).search(text):
+            if match := _match(one, text):
                 groups = match.groupdict()
                 value = groups.get("value") or (match[1] if match.re.groups else match[0])
                 if value is not None:
@@ -180,6 +180,14 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.MULTILINE)
     except (re.error, RecursionError, OverflowError) as error:
         raise SitegenError(f"{pattern[:60]!r} is no regular expression: {error}") from error
+
+
+def _match(one: Field, text: str) -> re.Match[str] | None:
+    """Return where a text has a field: in the first place that matches, or in the last."""
+    if not one.last:
+        return compiled(one.at).search(text)
+    last = deque(compiled(one.at).finditer(text), maxlen=1)
+    return last[0] if last else None
 
 
 def _records(output: Output, data: bytes) -> Iterator[_Record]:
@@ -201,8 +209,11 @@ def _records(output: Output, data: bytes) -> Iterator[_Record]:
         yield _Record(text[match.start() : end], head, groups, "text")
 
 
-def _found(value: str | float, one: Field, unit: str, name: str) -> Found:
-    """Return a value in its base unit; raises SitegenError for a unit that is not known."""
+def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
+    """Return a value in its base unit; None for a figure that is no number.
+
+    Raises SitegenError for a unit that is not known.
+    """
     if isinstance(value, bool):
         text = "yes" if value else "no"
         return Found(one.words.get(text, text))
@@ -210,8 +221,11 @@ def _found(value: str | float, one: Field, unit: str, name: str) -> Found:
     text = one.words.get(text, text)
     number = _number(value if isinstance(value, int | float) else text)
     word = unit or one.unit
-    if number is None or name in (VERSION, STARTED):
+    if name in (VERSION, STARTED):
         return Found(text)
+    if number is None:
+        # A figure that is none, such as a rate of nothing, is as good as not there.
+        return None if word else Found(text)
     if not word:
         return Found(number, "", text)
     word = one.units.get(word, word)
@@ -249,10 +263,13 @@ def _values(fields: Fields) -> dict[str, Value]:
 
 
 def _given(fields: Mapping[str, str | float]) -> dict[str, Found]:
-    return {
-        name: Found(text if (number := _number(text)) is None else number, "", str(text))
-        for name, text in fields.items()
-    }
+    return {name: _as_text(text) for name, text in fields.items()}
+
+
+def _as_text(text: str | float) -> Found:
+    """Return what a text is: a number without a unit, or itself."""
+    number = _number(text)
+    return Found(str(text) if number is None else number, "", str(text))
 
 
 def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str, Found]:
@@ -261,20 +278,22 @@ def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str
     for name in output.asks:
         stated = _word(fields[name].value) if name in fields else None
         if (text := agreed(name, asked.get(name), stated)) is not None:
-            found[name] = fields[name] if name in fields else _found(text, Field("-"), "", name)
+            found[name] = fields[name] if name in fields else _as_text(text)
     return found
 
 
-def _reason(output: Output, fields: Fields) -> str:
-    """Return why a record is no result: the tool says why, or a field that is needed is absent."""
+def _reason(output: Output, fields: Fields) -> tuple[str, str] | None:
+    """Return why a record is no result, and what to do: it failed, or lacks what is needed."""
     if output.fails in fields:
-        return f"failed: {_word(fields[output.fails].value)[:200]}"
+        return f"failed: {_word(fields[output.fails].value)[:200]}", ""
     for name, spelled in output.fields.items():
         optional = name == output.fails or (isinstance(spelled, Field) and spelled.optional)
         if name not in fields and not optional and name not in (VERSION, STARTED):
-            return f"has no {name.replace('_', ' ')}"
-    lacking = next((name for name in output.asks if name not in fields), "")
-    return f"has no {lacking.replace('_', ' ')}" if lacking else ""
+            return f"has no {name.replace('_', ' ')}", _WHOLE
+    for name, asked in output.asks.items():
+        if name not in fields:
+            return f"does not say its {name.replace('_', ' ')}", f"add --set {name}=..., {asked}"
+    return None
 
 
 def _tell(told: dict[str, set[str]], fields: Fields) -> None:
@@ -365,37 +384,35 @@ def _sample(
     declared: Declared, output: Output, series: Series, samples: Samples, record: _Record
 ) -> None:
     id_, _ = declared.metric_of(samples.metric, output)
+    factor = (printed_unit(samples.unit) or ("", 1.0))[1]
     x_factor = (printed_unit(samples.x_unit) or ("", 1.0))[1]
     points: list[tuple[float, float]] = []
-    for number, (unit, *pair) in enumerate(_points(samples, record)):
-        base = printed_unit(unit) if unit else ("", 1.0)
+    for number, pair in enumerate(_points(samples, record)):
         x, y = (None if each is None else _number(each) for each in pair)
         if samples.x == "#":
             x = float(number)
-        if x is not None and y is not None and base is not None:
-            points.append((x * x_factor if samples.x != "#" else x, y * base[1]))
+        if x is not None and y is not None:
+            points.append((x * x_factor if samples.x != "#" else x, y * factor))
     series.points(samples.kind, id_, points)
 
 
-def _points(
-    samples: Samples, record: _Record
-) -> Iterator[tuple[str, str | float | None, str | float | None]]:
-    """Yield the unit, x and y of each point."""
+def _points(samples: Samples, record: _Record) -> Iterator[tuple[str | float | None, ...]]:
+    """Yield x and y of each point that counts."""
     if record.form == "text":
-        for match in compiled(samples.each).finditer(record.node):
-            groups = match.groupdict()
-            if groups.get(samples.without) is None:
-                unit = groups.get("unit") or samples.unit
-                yield unit, groups.get(samples.x), groups.get(samples.y)
-        return
-    for node in trees.found(record.node, samples.each):
-        if samples.without and any(trees.found(node, samples.without)):
+        nodes: Iterator[Any] = (m.groupdict() for m in compiled(samples.each).finditer(record.node))
+    else:
+        nodes = trees.found(record.node, samples.each)
+    for node in nodes:
+        if samples.only and not _leaf(node, samples.only):
             continue
-        x, y = (
-            trees.leaf(node if path in ("#", ".") else next(trees.found(node, path), None))
-            for path in (samples.x, samples.y)
-        )
-        yield samples.unit, x, y
+        if not any(_leaf(node, path) for path in samples.without):
+            yield _leaf(node, samples.x), _leaf(node, samples.y)
+
+
+def _leaf(node: Any, path: str) -> str | float | None:  # noqa: ANN401 - as a tree holds it
+    if path in ("#", "."):
+        return trees.leaf(node)
+    return trees.leaf(next(trees.found(node, path), None))
 
 
 def _conclude(
@@ -403,10 +420,8 @@ def _conclude(
 ) -> None:
     """Keep what the output says of itself as a whole: version, time, machine."""
     one = {name: next(iter(values)) for name, values in told.items() if len(values) == 1}
-    if declared.table.programs or VERSION in output.fields:
-        version = one.get(VERSION, "")
-        if version:
-            recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
+    if version := one.get(VERSION, ""):
+        recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
     for name, text in output.facts.items():
         recorder.fact(name, filled(text, one), f"{_tool_name(declared)}'s output")
     recorder.started_at = _time(one.get(STARTED, ""))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -64,17 +66,57 @@ def test_a_value_that_is_true_or_false_has_words() -> None:
     assert row.params == (("direction", "receive"),)
 
 
-def test_points_in_text_have_units_of_their_own_and_warm_up_is_left_out() -> None:
-    point = r"^(?P<x>\d+) s (?P<y>[\d.]+) (?P<unit>\S+)(?P<warm> \(warm\))?$"
-    samples = [{"metric": "rate", "each": point, "x": "x", "y": "y", "without": "warm"}]
+POINT = r"^(?P<x>\d+) s (?P<y>[\d.]+)(?P<warm> \(warm\))?$"
+
+
+def test_points_in_text_may_be_warm_up() -> None:
+    samples = [{"metric": "rate", "each": POINT, "x": "x", "y": "y", "without": ["warm"]}]
     output = {"fields": {"rate": r"rate (\d+)"}, "samples": samples}
-    text = "0 s 9 Gbits/sec (warm)\n0 s 8 Mbits/sec\n1 s 4 Kbits/sec\n2 s 1 x/y\nrate 1\n"
-    assert [(one.x, one.y) for one in read(output, text).samples] == [(0.0, 1e6), (1.0, 500.0)]
+    reading = read(output, "0 s 9 (warm)\n0 s 8\n1 s 4\nrate 1\n")
+    assert [(one.x, one.y) for one in reading.samples] == [(0.0, 8.0), (1.0, 4.0)]
 
 
-def test_points_in_a_tree_may_be_warm_up() -> None:
-    samples = [{"metric": "rate", "each": "each[*]", "x": "at", "y": "rate", "without": "omitted"}]
+@pytest.mark.parametrize(("only", "kept"), [("", [2.0, 3.0]), ("sender", [3.0])])
+def test_points_in_a_tree_may_be_warm_up_or_of_the_other_end(only: str, kept: list[float]) -> None:
+    each = {"metric": "rate", "each": "each[*]", "x": "at", "y": "rate"}
+    samples = [{**each, "only": only, "without": ["omitted"]}]
     output = {"form": "json", "fields": {"rate": "rate"}, "samples": samples}
-    points = '[{"at": 0, "rate": 9, "omitted": true}, {"at": 1, "rate": 2, "omitted": false}]'
-    reading = read(output, f'{{"rate": 1, "each": {points}}}')
-    assert [(one.x, one.y) for one in reading.samples] == [(1.0, 2.0)]
+    points = [
+        {"at": 0, "rate": 9, "omitted": True, "sender": True},
+        {"at": 1, "rate": 2, "omitted": False, "sender": False},
+        {"at": 2, "rate": 3, "sender": True},
+    ]
+    reading = read(output, json.dumps({"rate": 1, "each": points}))
+    assert [one.y for one in reading.samples] == kept
+
+
+def test_a_word_that_is_made_empty_is_missing() -> None:
+    fields = {
+        "rate": "rate",
+        "target": {"at": "target", "words": {"0": ""}, "optional": True},
+    }
+    output = {"form": "jsonl", "fields": fields, "params": {"target": "{target}"}}
+    rows = read(output, '{"rate": 1, "target": 0}\n{"rate": 2, "target": 5}').measurements
+    assert [row.params for row in rows] == [(), (("target", "5"),)]
+
+
+def test_the_last_of_several_places_is_a_field() -> None:
+    output = {"fields": {"rate": {"at": r"^rate (\d+)", "last": True}}}
+    (row,) = read(output, "rate 1\nrate 2\nrate 3\n").measurements
+    assert row.value == 3.0
+
+
+def test_a_form_like_another_has_what_it_does_not_say_itself() -> None:
+    table: dict[str, Any] = {
+        "metrics": {"rate": RATE},
+        "outputs": {
+            "one": {"knows": ["x"], "fields": {"rate": r"rate (\d+)"}, "values": {"rate": "rate"}},
+            "two": {"like": "one", "knows": ["y"], "fields": {"load": r"load (\w+)"}},
+        },
+    }
+    two = declared.read("tool", table, "tool.toml").table.outputs["two"]
+    assert (two.knows, two.values) == (("y",), {"rate": "rate"})
+    assert two.fields.keys() == {"rate", "load"}
+    table["outputs"]["two"]["like"] = "three"
+    with pytest.raises(SitegenError, match="there is no output 'three'"):
+        declared.read("tool", table, "tool.toml")
