@@ -173,12 +173,15 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold of the figures, and what is said, and follows, where it does not.
 
-    A check of what was not found is passed over.
+    A check of what was not found is passed over. ``doubt`` is the kind of what is doubted.
     """
 
     holds: Formula
     says: Text
     then: Literal["suspect", "failed", "doubt"] = "suspect"
+    doubt: Literal[
+        "", "inconsistent", "interrupted", "failed-part", "not-stated", "not-reached", "cut-off"
+    ] = ""
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,7 +216,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     expression for each ``"metric statistic"``, ``params`` and ``workload`` are texts with
     ``{fields}``. ``asks`` is what the output does not say. ``ends`` are texts without one of which
     it is not whole, and ``fails`` is the field in which the tool says why a record is no result.
-    One ``like`` another has all of it that it does not say itself, but for how it is known.
+    One ``like`` others has all of them that it does not say itself, but for how they are known.
     """
 
     values: dict[str, Formula] = {}
@@ -235,7 +238,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     asks: Words = {}
     ends: Texts = ()
     fails: str = ""
-    like: str = ""
+    like: Texts = ()
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -424,7 +427,7 @@ def _whole(benchmark: str, table: Table) -> Table:
         for name, one in table.workloads.items()
     }
     table = replace(table, workloads=workloads)
-    table = replace(table, outputs={k: _like(v, table.outputs) for k, v in table.outputs.items()})
+    table = replace(table, outputs={one: _like(one, table.outputs) for one in table.outputs})
     if isinstance(table.server, str):
         table = replace(table, server=server(table.server, benchmark))
     if isinstance(table.server, Server):
@@ -432,20 +435,24 @@ def _whole(benchmark: str, table: Table) -> Table:
     return replace(table, programs=programs)
 
 
-def _like(output: Output, others: Mapping[str, Output]) -> Output:
-    """Return a form with all that the one which it is like has and it does not."""
-    base = others.get(output.like)
-    if base is None or base.like:
-        return output
-    own, more = asdict(output), asdict(base)
-    for key in ("title", "form", "where", "knows", "unlike", "like"):
-        more.pop(key)
-    for key, value in more.items():
-        if isinstance(value, dict):
-            own[key] = {**value, **own[key]}
-        else:
-            own[key] = own[key] + value if isinstance(value, tuple) else own[key] or value
-    return Output(**{**own, "form": base.form, "where": base.where})
+def _like(name: str, outputs: Mapping[str, Output], within: tuple[str, ...] = ()) -> Output:
+    """Return a form with all of those which it is like that it does not say itself."""
+    own = asdict(outputs[name])
+    for each in outputs[name].like:
+        if each not in outputs or each in (*within, name):
+            continue  # `_problems_of` names it
+        base = asdict(_like(each, outputs, (*within, name)))
+        for key in base.keys() - {"title", "knows", "unlike", "like"}:
+            if isinstance(base[key], dict):
+                own[key] = {**base[key], **own[key]}
+            elif isinstance(base[key], tuple):
+                own[key] += tuple(one for one in base[key] if one not in own[key])
+            elif own[key] == getattr(_NO_OUTPUT, key):
+                own[key] = base[key]
+    return Output(**own)
+
+
+_NO_OUTPUT = Output()
 
 
 def _check(declared: Declared) -> None:
@@ -474,9 +481,9 @@ def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
 
 
 def _problems_of(declared: Declared, name: str, output: Output) -> Iterator[tuple[str, str, str]]:
-    other = declared.table.outputs.get(output.like)
-    if output.like and (other is None or other.like):
-        yield f"outputs.{name}.like", f"there is no output {output.like!r} of its own", ""
+    for each in output.like:
+        if each == name or each not in declared.table.outputs:
+            yield f"outputs.{name}.like", f"there is no other output {each!r}", ""
     if not output.values:
         yield f"outputs.{name}.values", "names no metric", ""
     known = declared.table.metrics

@@ -20,7 +20,7 @@ from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs, served
-from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
+from sitegen.collect.declared.outputs import CPU, DURATION, SERVER_CPU, Known, filled
 from sitegen.collect.declared.served import Served
 from sitegen.collect.host import Host, RawOutput, last_line
 from sitegen.collect.protocol import Missing, Plan, Reader, Reading, Request, Step
@@ -163,7 +163,7 @@ class TableCollector(TableReader):
                 busy = servers.cpu_seconds(server)
             raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
             if server:
-                values.append(("server_cpu_s", f"{servers.cpu_seconds(server) - busy:.3f}"))
+                values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
         if self.server and ports and "server" in self.table.programs:
             program = self.table.programs["server"]
             values.append(("server_version", _version(program, _find(program, host) or "", host)))

@@ -38,7 +38,7 @@ from sitegen.model import (
 #: Fields with a meaning of their own: the version of the tool, and when it ran.
 VERSION, STARTED = "tool_version", "started_at"
 #: What a formula may ask for besides: of a step that was run here. An import has none of it.
-CPU, DURATION = "cpu_s", "duration_s"
+CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST = 4000
@@ -219,7 +219,8 @@ def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None
         return Found(one.words.get(text, text))
     text = str(value).strip()[:_LONGEST]
     text = one.words.get(text, text)
-    number = _number(value if isinstance(value, int | float) else text)
+    own = isinstance(value, int | float) and text == str(value)
+    number = _number(value if own else text)
     word = unit or one.unit
     if name in (VERSION, STARTED):
         return Found(text)
@@ -327,17 +328,16 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     for check in output.checks:
         if formulas.value(check.holds, _values(fields)) is False:
             sentence = _HOLE.sub(lambda m: words.get(m[1], "nothing"), check.says)
-            recorder.doubt(_DOUBTS[check.then], sentence, workload)
+            recorder.doubt(Doubt(check.doubt or _DOUBTS[check.then]), sentence, workload)
             status = Status.SUSPECT if check.then != "doubt" else status
             failed = failed or check.then == "failed"
     series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
     for key, formula in output.values.items():
         id_, statistic = declared.metric_of(key, output)
-        if failed:
-            series.failed(id_, statistic)
-            continue
         value, printed = _figure(id_, formula, fields, recorder)
-        if value is not None:
+        if value is not None and failed:
+            series.failed(id_, statistic)
+        elif value is not None:
             native = _native(output, formula)
             series.add(id_, statistic, value, printed or None, native=native)
     for samples in output.samples:
@@ -421,6 +421,9 @@ def _conclude(
     """Keep what the output says of itself as a whole: version, time, machine."""
     one = {name: next(iter(values)) for name, values in told.items() if len(values) == 1}
     if version := one.get(VERSION, ""):
+        program = declared.table.programs.get("tool")
+        match = compiled(program.version_is).search(version) if program else None
+        version = match[1] if match and match.re.groups else version
         recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
     for name, text in output.facts.items():
         recorder.fact(name, filled(text, one), f"{_tool_name(declared)}'s output")
@@ -463,7 +466,7 @@ def check(declared: Declared) -> None:
 
 def _check_output(declared: Declared, output: Output) -> None:
     groups = _check_places(output)
-    known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION}
+    known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION, SERVER_CPU}
     for workload in declared.table.workloads.values():
         known |= {*declared.table.settings, *workload.params, "cpus", "access"}
     for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):

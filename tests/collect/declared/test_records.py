@@ -111,12 +111,12 @@ def test_a_form_like_another_has_what_it_does_not_say_itself() -> None:
         "metrics": {"rate": RATE},
         "outputs": {
             "one": {"knows": ["x"], "fields": {"rate": r"rate (\d+)"}, "values": {"rate": "rate"}},
-            "two": {"like": "one", "knows": ["y"], "fields": {"load": r"load (\w+)"}},
+            "two": {"like": ["one"], "knows": ["y"], "fields": {"load": r"load (\w+)"}},
         },
     }
     two = declared.read("tool", table, "tool.toml").table.outputs["two"]
     assert (two.knows, two.values) == (("y",), {"rate": "rate"})
     assert two.fields.keys() == {"rate", "load"}
-    table["outputs"]["two"]["like"] = "three"
-    with pytest.raises(SitegenError, match="there is no output 'three'"):
+    table["outputs"]["two"]["like"] = ["three"]
+    with pytest.raises(SitegenError, match="there is no other output 'three'"):
         declared.read("tool", table, "tool.toml")
