@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import subprocess
 import time
@@ -17,6 +18,8 @@ from sitegen.errors import SitegenError
 LOOPBACK = "127.0.0.1"
 #: Not the kernel's ephemeral ports: load generators use those up.
 _PORTS = range(20100, 32000)
+#: Some programs look at each that they may open.
+_MOST_FILES = 65_536
 _START_S, _STOP_S, _PAUSE_S = 15.0, 5.0, 0.02
 
 
@@ -63,6 +66,21 @@ def serving(  # noqa: PLR0913 - what a server needs
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
+
+
+@contextlib.contextmanager
+def many_files() -> Iterator[None]:
+    """Let programs that are started meanwhile open as many files as may be, and not 1,024.
+
+    A connection is a file, on both ends.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def cpu_seconds(server: psutil.Process) -> float:

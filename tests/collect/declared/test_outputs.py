@@ -115,7 +115,7 @@ def test_a_figure_that_contradicts_another_is_suspect_and_said() -> None:
 def test_a_result_that_lacks_a_figure_is_left_out_and_said() -> None:
     reading = read(ONE + ONE.replace("rate: 100.0\n", ""))
     assert len([row for row in reading.measurements if row.metric == "bench.rate"]) == 1
-    assert reading.doubts == ((Doubt.CUT_OFF, "1 result without rate, left out", ""),)
+    assert reading.doubts == ((Doubt.CUT_OFF, "1 result left out: it has no rate", ""),)
     with pytest.raises(SitegenError, match="has no rate"):
         read(ONE.replace("rate: 100.0\n", ""))
 

@@ -11,7 +11,7 @@ from sitegen.catalogue import declared
 from sitegen.catalogue.declared import Declared, Output
 from sitegen.collect import Missing, Reader, Request
 from sitegen.collect.declared.collector import TableCollector, collector
-from sitegen.collect.declared.outputs import holes
+from sitegen.collect.declared.fields import holes
 from sitegen.collect.host import Host
 from sitegen.collect.installed import check_plan, forms
 from sitegen.collect.settings import helps
