@@ -200,8 +200,9 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """A form of output: how it is known, and where it has what.
 
-    ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
-    records in it; ``only`` says which count. ``values`` gives an expression for each
+    ``where`` is stdout, stderr, both (one after the other) or a file that the tool wrote. ``knows``
+    are texts that are all in it, ``lacks`` such that none of them is; without any it is not
+    imported. ``each`` finds the records in it; ``only`` says which count. ``values`` gives an expression for each
     ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
     the output does not say. ``ends`` are texts without one of which it is not whole.
     """
@@ -211,6 +212,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     form: Form = "text"
     where: str = "stdout"
     knows: Texts = ()
+    lacks: Texts = ()
     benchmark: str = ""
     each: str = ""
     only: str = ""

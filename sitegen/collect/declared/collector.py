@@ -20,7 +20,7 @@ from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs
-from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
+from sitegen.collect.declared.outputs import CPU, DURATION, SERVER_CPU, Known, filled
 from sitegen.collect.host import Host, RawOutput, last_line
 from sitegen.collect.protocol import Missing, Plan, Reader, Reading, Request, Step
 from sitegen.collect.settings import Settings, described
@@ -152,21 +152,29 @@ class TableCollector(TableReader):
         if step.name == _PREPARE:
             return self._make(step, ports, folder, host)
         values: list[tuple[str, str]] = []
-        with contextlib.ExitStack() as stack:
-            server = None
-            if self.server and ports:
-                server = stack.enter_context(self._serving(step, ports, folder, host))
-                busy = servers.cpu_seconds(server)
-            raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-            if server:
-                values.append(("server_cpu_s", f"{servers.cpu_seconds(server) - busy:.3f}"))
+        raw: RawOutput | None = None
+        try:
+            with contextlib.ExitStack() as stack:
+                server = None
+                if self.server and ports:
+                    server = stack.enter_context(self._serving(step, ports, folder, host))
+                    busy = servers.cpu_seconds(server)
+                raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
+                if server:
+                    values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        except SitegenError as error:
+            if raw is None:
+                raise
+            # The server is gone: what the tool says of it is kept, and is no result.
+            said = raw.stderr + f"\nsitegen: {error.what}\n".encode()
+            return msgspec.structs.replace(raw, stderr=said, exit_code=raw.exit_code or -1)
         if self.server and ports and "server" in self.table.programs:
             program = self.table.programs["server"]
             values.append(("server_version", _version(program, _find(program, host) or "", host)))
         files = {}
         for name in self._reads(step):
             where = self.table.outputs[name].where
-            if where not in ("stdout", "stderr") and (folder / where).is_file():
+            if where not in ("stdout", "stderr", "both") and (folder / where).is_file():
                 files[where] = (folder / where).read_bytes()
                 (folder / where).unlink()
         return msgspec.structs.replace(raw, values=tuple(values), files=files)
@@ -186,6 +194,7 @@ class TableCollector(TableReader):
         for name in self._reads(step):
             output = self.table.outputs[name]
             sources = {"stdout": raw.stdout, "stderr": raw.stderr, **raw.files}
+            sources["both"] = raw.stdout + b"\n" + raw.stderr
             data = sources.get(output.where)
             if data is None:
                 raise SitegenError(f"it wrote no {output.where}", where=step.name)
@@ -442,7 +451,15 @@ def _home(folder: Path) -> Path:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--") if user else ()
+    """Return what runs a command as another user.
+
+    Whoever changes its user outlives its parent, unless that is said anew. SIGQUIT lets
+    PostgreSQL take its shared memory with it.
+    """
+    if not user:
+        return ()
+    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    return ("setpriv", *who, "--pdeathsig", "QUIT", "--")
 
 
 def _together(said: Sequence[RawOutput]) -> RawOutput:

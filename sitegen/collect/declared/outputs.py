@@ -37,7 +37,7 @@ from sitegen.model import (
 #: Fields with a meaning of their own: the version of the tool, and when it ran.
 VERSION, STARTED = "tool_version", "started_at"
 #: What a formula may ask for besides: of a step that was run here. An import has none of it.
-CPU, DURATION = "cpu_s", "duration_s"
+CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST = 4000
@@ -66,13 +66,16 @@ class Known(NamedTuple):
 
 
 def knows(output: Output, data: bytes) -> bool:
-    """Say whether ``data`` has this form: all the texts that tell it are there. Never raises."""
+    """Say whether ``data`` has this form, by the texts that are in it and are not. Never raises."""
     if not output.knows:
         return False
     if output.form != "text":
-        return all(text.encode() in data for text in output.knows)
+        return all(text.encode() in data for text in output.knows) and not any(
+            text.encode() in data for text in output.lacks
+        )
     text = plain(data)
-    return all(each in text for each in output.knows)
+    has = all(each in text for each in output.knows)
+    return has and not any(each in text for each in output.lacks)
 
 
 def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
@@ -438,7 +441,7 @@ def check(declared: Declared) -> None:
 
 def _check_output(declared: Declared, output: Output) -> None:
     groups = _check_places(output)
-    known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION}
+    known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION, SERVER_CPU}
     for workload in declared.table.workloads.values():
         known |= {*declared.table.settings, *workload.params, "cpus", "access"}
     for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):
