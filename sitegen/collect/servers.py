@@ -24,18 +24,18 @@ _LOG_BYTES, _LOG_S = 65_536, 2.0
 
 
 def free_ports(count: int, where: str) -> tuple[int, ...]:
-    """Return ports on loopback that nothing listens on now; raises SitegenError without so many.
+    """Return ports on loopback that any server can have now; raises SitegenError without so many.
 
-    Each process begins elsewhere: two at once would find the same ones free.
+    Not one either on which connections of before are still waiting for their end: not every server
+    asks to have it all the same (SO_REUSEADDR). Each process begins elsewhere: two at once would
+    find the same ones free.
     """
     ports = []
     first = os.getpid() * 97 % len(_PORTS)
     for port in (*_PORTS[first:], *_PORTS[:first]):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((LOOPBACK, port))
-                ports.append(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            ports.append(port)
         if len(ports) == count:
             return tuple(ports)
     raise SitegenError(f"no {count} free ports on loopback", where=where)

@@ -98,6 +98,9 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
         _write(declared, output, recorder, fields, known, record)
     if not recorder.measurements:
         lacking = next(iter(missing), "")
+        if lacking in output.asks:
+            fix = f"add --set {lacking}=..., {output.asks[lacking]}"
+            raise SitegenError(f"does not say its {lacking.replace('_', ' ')}", fix=fix)
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
         raise SitegenError(what, fix="import the output whole, as the tool printed it")
     for name, count in missing.items():

@@ -214,7 +214,7 @@ def test_a_tree_is_read_by_paths_from_the_record_and_from_the_top() -> None:
 
 
 def test_what_the_output_does_not_say_is_asked_for() -> None:
-    with pytest.raises(SitegenError, match="has no model"):
+    with pytest.raises(SitegenError, match="does not say its model; add --set model="):
         read(DOCUMENT, text=JSON)
 
 
