@@ -202,7 +202,8 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``where`` is stdout, stderr, both (one after the other) or a file that the tool wrote. ``knows``
     are texts that are all in it, ``lacks`` such that none of them is; without any it is not
-    imported. ``each`` finds the records in it; ``only`` says which count. ``values`` gives an expression for each
+    imported. ``each`` finds the records in it, whose own name is ``record`` where they are all that
+    stands in a mapping (``a.*``), and ``record_of`` that of the mapping's; ``only`` says which count. ``values`` gives an expression for each
     ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
     the output does not say. ``ends`` are texts without one of which it is not whole.
     """

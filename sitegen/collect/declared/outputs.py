@@ -36,6 +36,8 @@ from sitegen.model import (
 
 #: Fields with a meaning of their own: the version of the tool, and when it ran.
 VERSION, STARTED = "tool_version", "started_at"
+#: The names in a document that a record stands under, where the path of the records has ``*``.
+NAMES = ("record", "record_of")
 #: What a formula may ask for besides: of a step that was run here. An import has none of it.
 CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -187,8 +189,10 @@ def _records(output: Output, data: bytes) -> Iterator[_Record]:
     if output.form != "text":
         root = trees.tree(data, output.form)
         each = output.each or ("[*]" if output.form in ("csv", "jsonl") else "")
-        for node in trees.found(root, each) if each else (root,):
-            yield _Record(node, root, {}, output.form)
+        for names, node in trees.named(root, each):
+            # What it stands under tells it apart: the nearest name first.
+            groups = dict(zip(NAMES, names[::-1], strict=False))
+            yield _Record(node, root, groups, output.form)
         return
     text = plain(data)
     if not output.each:
@@ -445,6 +449,7 @@ def check(declared: Declared) -> None:
 def _check_output(declared: Declared, output: Output) -> None:
     groups = _check_places(output)
     known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION, SERVER_CPU}
+    known |= {*NAMES} if "*" in output.each and output.form != "text" else set()
     for workload in declared.table.workloads.values():
         known |= {*declared.table.settings, *workload.params, "cpus", "access"}
     for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):
