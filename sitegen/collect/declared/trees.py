@@ -106,24 +106,28 @@ def _found(
     if not path:
         yield names, node
         return
-    first, rest = path[0], path[1:]
-    if isinstance(first, _Of):
-        for each in node if isinstance(node, list) else (node,):
-            if isinstance(each, Mapping) and leaf(each.get(first.name)) == first.value:
-                yield from _found(each, rest, names)
-    elif first is None:
-        if isinstance(node, Mapping):
-            for name, each in node.items():
-                yield from _found(each, rest, (*names, name))
-        for each in node if isinstance(node, list) else ():
-            yield from _found(each, rest, names)
-    elif isinstance(first, int):
-        if isinstance(node, list) and -len(node) <= first < len(node):
-            yield from _found(node[first], rest, names)
-    elif isinstance(node, Mapping) and first in node:
-        yield from _found(node[first], rest, names)
-    elif isinstance(node, list) and len(node) == 1:  # an element of XML, of which there is one
-        yield from _found(node[0], path, names)
+    for more, each in _stepped(node, path[0]):
+        yield from _found(each, path[1:], (*names, *more))
+
+
+def _stepped(node: Any, step: _Step) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401 - as above
+    """Yield where one step leads, with the name that is met there."""
+    several = node if isinstance(node, list) else ()
+    if step is None:
+        named = node.items() if isinstance(node, Mapping) else ()
+        yield from (((name,), each) for name, each in named)
+        yield from (((), each) for each in several)
+    elif isinstance(step, int):
+        yield from (
+            ((), each) for each in several[step : step + 1 or None] if -step <= len(several)
+        )
+    elif isinstance(step, _Of):
+        every = (each for each in several or (node,) if isinstance(each, Mapping))
+        yield from (((), each) for each in every if leaf(each.get(step.name)) == step.value)
+    else:
+        one = several[0] if len(several) == 1 else node  # an element of XML, of which there is one
+        if isinstance(one, Mapping) and step in one:
+            yield (), one[step]
 
 
 def _rows(data: bytes) -> list[dict[str, str]]:
