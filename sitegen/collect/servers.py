@@ -18,7 +18,7 @@ from sitegen.errors import SitegenError
 LOOPBACK = "127.0.0.1"
 #: Not the kernel's ephemeral ports: load generators use those up.
 _PORTS = range(20100, 32000)
-_START_S, _STOP_S, _PAUSE_S = 15.0, 5.0, 0.02
+_START_S, _STOP_S, _PAUSE_S = 15.0, 20.0, 0.02
 #: Of what a server prints the end is kept, and how long that may take once it has ended.
 _LOG_BYTES, _LOG_S = 65_536, 2.0
 
@@ -75,12 +75,12 @@ def serving(  # noqa: PLR0913 - what a server needs
 
 
 def cpu_seconds(server: psutil.Process) -> float:
-    """Return the CPU time that a server and its workers have used so far."""
+    """Return the CPU time that a server and its workers have used so far, those that ended with it."""
     total = 0.0
     for process in (server, *server.children(recursive=True)):
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
-            total += times.user + times.system
+            total += sum(times[:4])  # of its own and of children that it has waited for
     return total
 
 
