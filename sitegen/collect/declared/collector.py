@@ -409,6 +409,8 @@ class TableCollector(TableReader):
         closed = [one for one in scratch.absolute().parents if not one.stat().st_mode & 0o001]
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
+            if "directory" in self.table.settings:
+                fix += f", or name another folder: --set {self.BENCHMARK}.directory=/var/tmp"
             raise SitegenError(message, where=self.BENCHMARK, fix=fix)
 
 
