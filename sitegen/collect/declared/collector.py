@@ -130,22 +130,30 @@ class TableCollector(TableReader):
         if step.name == _PREPARE:
             return self._make(step, ports, folder, host)
         values: list[tuple[str, str]] = []
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(servers.many_files())
-            server = None
-            if self.server and ports:
-                server = stack.enter_context(self._serving(step, ports, folder, host))
-                busy = servers.cpu_seconds(server)
-            raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-            if server:
-                values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        raw: RawOutput | None = None
+        try:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(servers.many_files())
+                server = None
+                if self.server and ports:
+                    server = stack.enter_context(self._serving(step, ports, folder, host))
+                    busy = servers.cpu_seconds(server)
+                raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
+                if server:
+                    values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        except SitegenError as error:
+            if raw is None:
+                raise
+            # The server is gone: what the tool says of it is kept, and is no result.
+            said = raw.stderr + f"\nsitegen: {error.what}\n".encode()
+            return msgspec.structs.replace(raw, stderr=said, exit_code=raw.exit_code or -1)
         if self.server and ports and "server" in self.table.programs:
             program = self.table.programs["server"]
             values.append(("server_version", _version(program, _find(program, host) or "", host)))
         files = {}
         for name in self._reads(step):
             where = self.table.outputs[name].where
-            if where not in ("stdout", "stderr") and (folder / where).is_file():
+            if where not in ("stdout", "stderr", "both") and (folder / where).is_file():
                 files[where] = (folder / where).read_bytes()
                 (folder / where).unlink()
         return msgspec.structs.replace(raw, values=tuple(values), files=files)
@@ -165,6 +173,7 @@ class TableCollector(TableReader):
         for name in self._reads(step):
             output = self.table.outputs[name]
             sources = {"stdout": raw.stdout, "stderr": raw.stderr, **raw.files}
+            sources["both"] = raw.stdout + b"\n" + raw.stderr
             data = sources.get(output.where)
             if data is None:
                 raise SitegenError(f"it wrote no {output.where}", where=step.name)
@@ -367,6 +376,8 @@ class TableCollector(TableReader):
         closed = [one for one in scratch.absolute().parents if not one.stat().st_mode & 0o001]
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
+            if "directory" in self.table.settings:
+                fix += f", or name another folder: --set {self.BENCHMARK}.directory=/var/tmp"
             raise SitegenError(message, where=self.BENCHMARK, fix=fix)
 
 
@@ -416,7 +427,15 @@ def _home(folder: Path) -> Path:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--") if user else ()
+    """Return what runs a command as another user.
+
+    Whoever changes its user outlives its parent, unless that is said anew. SIGQUIT lets
+    PostgreSQL take its shared memory with it.
+    """
+    if not user:
+        return ()
+    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    return ("setpriv", *who, "--pdeathsig", "QUIT", "--")
 
 
 def _together(said: Sequence[RawOutput]) -> RawOutput:
