@@ -164,8 +164,10 @@ class TableCollector(TableReader):
             reason = last_line(raw.stderr if raw.stderr.strip() else raw.stdout)
             message = f"{Path(step.argv[0]).name} ended with code {raw.exit_code}: {reason}"
             raise SitegenError(message, where=step.name)
-        fields: dict[str, str | float] = dict(step.params)
-        fields |= {k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)}
+        fields: dict[str, str | float] = {
+            k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)
+        }
+        fields |= dict(step.params)
         fields |= {name: float(text) for name, text in raw.values if name.endswith("_s")}
         fields |= {DURATION: raw.duration_s, **({} if raw.cpu_s is None else {CPU: raw.cpu_s})}
         known = Known(step.workload, step.params, fields)
