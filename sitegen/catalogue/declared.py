@@ -155,12 +155,12 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     """A value that the output has, and where.
 
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
-    a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
+    a path. Without it the field is the group so called of what found the record. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
     what the tool's own words for units mean. ``words`` replace words of the tool. One that is
     ``optional`` may be missing.
     """
 
-    at: Place
+    at: Annotated[str, Meta(max_length=500)] = ""
     unit: str = ""
     units: dict[str, str] = {}
     words: dict[str, str] = {}
@@ -190,6 +190,19 @@ class Samples(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["time", "request"] = "time"
 
 
+class Rows(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of a table in a text, of which every cell is a result of its own.
+
+    ``head`` begins the line that names the columns and ``column`` finds each name in its rest;
+    ``row`` begins a row, and ``cell`` finds each figure in its rest. Their groups are fields.
+    """
+
+    head: Place
+    column: Place
+    row: Place
+    cell: Place
+
+
 class Kept(Struct, frozen=True, forbid_unknown_fields=True):
     """A setting that the output tells, and what a difference in it means."""
 
@@ -201,7 +214,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """A form of output: how it is known, and where it has what.
 
     ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
-    records in it; ``only`` says which count. ``values`` gives an expression for each
+    records in it, ``rows`` the cells of tables in those; ``only`` says which count. ``values`` gives an expression for each
     ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``asks`` is what
     the output does not say. ``ends`` are texts without one of which it is not whole.
     """
@@ -213,6 +226,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     knows: Texts = ()
     benchmark: str = ""
     each: str = ""
+    rows: tuple[Rows, ...] = ()
     only: str = ""
     fields: dict[Name, Place | Field] = {}
     workload: str = ""
@@ -230,7 +244,8 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
 
     Without it those are meant that the command asks for. ``only`` says for which combinations,
     ``reads`` are the outputs that it has; all of them without it. Where an output has several
-    results ``expects`` are the parameters of each: what is not delivered is recorded as failed.
+    results ``expects`` are the parameters of each, and ``gives`` their metrics, of those that the
+    output may have: what is not delivered is recorded as failed.
     """
 
     command: Line
@@ -240,6 +255,7 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
     params: Words = {}
     reads: Texts = ()
     expects: tuple[Words, ...] = ()
+    gives: Texts = ()
     about_s: str = ""
     timeout_s: Seconds | None = None
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Declared, Field, Kept, Output, Samples
+from sitegen.catalogue.declared import Declared, Field, Kept, Output, Rows, Samples
 from sitegen.catalogue.formulas import Value
 from sitegen.catalogue.metrics import METRICS, metric
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
@@ -20,7 +20,7 @@ from sitegen.collect.host import timestamp
 from sitegen.collect.protocol import Reading
 from sitegen.collect.recorder import Recorder, Series
 from sitegen.collect.settings import agreed
-from sitegen.collect.text import plain
+from sitegen.collect.text import lines, plain
 from sitegen.errors import SitegenError, many
 from sitegen.model import (
     LONGEST_PRINT,
@@ -75,25 +75,64 @@ def knows(output: Output, data: bytes) -> bool:
     return all(each in text for each in output.knows)
 
 
+def leads(declared: Declared, output: Output, data: bytes) -> bool:
+    """Say whether ``output`` is the first form of its table that is in ``data``."""
+    return next(iter(_forms(declared, data)), None) == output
+
+
 def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
     """Return what an output says; raises SitegenError where it has nothing of what it should.
 
     A record that lacks a figure is left out with a doubt, as is what a check finds wrong.
     """
     recorder = Recorder(definitions=definitions(declared))
+    _read(declared, output, data, known, recorder)
+    return recorder.reading()
+
+
+def read_all(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
+    """Return what an output says in its form and in every other of its table that is in it.
+
+    Raises SitegenError as `read` does, where none of them says anything.
+    """
+    recorder = Recorder(definitions=definitions(declared))
+    problems: list[SitegenError] = []
+    for one in (output, *(each for each in _forms(declared, data) if each != output)):
+        try:
+            _read(declared, one, data, known, recorder)
+        except SitegenError as error:
+            problems.append(error)
+    if problems and not recorder.measurements:
+        raise problems[0]
+    for problem in problems:
+        recorder.doubt(Doubt.CUT_OFF, f"a part of it {problem.what}")
+    return recorder.reading()
+
+
+def _forms(declared: Declared, data: bytes) -> Iterator[Output]:
+    """Yield the forms of a benchmark's own texts that ``data`` has."""
+    for output in declared.table.outputs.values():
+        if output.form == "text" and not output.benchmark and knows(output, data):
+            yield output
+
+
+def _read(
+    declared: Declared, output: Output, data: bytes, known: Known, recorder: Recorder
+) -> None:
     told: dict[str, set[str]] = {}
     missing: dict[str, int] = {}
+    before = len(recorder.measurements)
     for record in _records(output, data):
         fields = {**_given(known.fields), **record.fields(output)}
         if output.only and not formulas.value(output.only, _values(fields)):
             continue
-        _tell(told, fields)
         fields |= _asked(output, known.asked, fields)
+        _tell(told, fields)
         if lacking := _lacking(output, fields):
             missing[lacking] = missing.get(lacking, 0) + 1
             continue
         _write(declared, output, recorder, fields, known, record)
-    if not recorder.measurements:
+    if len(recorder.measurements) == before:
         lacking = next(iter(missing), "")
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
         raise SitegenError(what, fix="import the output whole, as the tool printed it")
@@ -103,7 +142,6 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
     if output.ends and not knows(Output({}, form=output.form, knows=output.ends), data):
         recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
     _conclude(declared, output, recorder, told)
-    return recorder.reading()
 
 
 def definitions(declared: Declared) -> tuple[MetricDefinition, ...]:
@@ -132,8 +170,20 @@ def holes(template: str) -> list[str]:
     return _HOLE.findall(template)
 
 
+class _Above(NamedTuple):
+    """A text that stands above several records, and what was found in it before."""
+
+    text: str
+    seen: dict[str, re.Match[str] | None]
+
+    def search(self, pattern: str) -> re.Match[str] | None:
+        if pattern not in self.seen:
+            self.seen[pattern] = compiled(pattern).search(self.text)
+        return self.seen[pattern]
+
+
 class _Record(NamedTuple):
-    """One result in an output, and what stands above all of them."""
+    """One result in an output, and what stands above all of them: of a text the nearest first."""
 
     node: Any
     root: Any
@@ -159,13 +209,20 @@ class _Record(NamedTuple):
             plain = (trees.leaf(value) for value in trees.found(node, path))
             value = next((each for each in plain if each is not None), None)
             return None if value is None else _found(value, one, "", name)
-        for text in (self.node, self.root):
-            if match := compiled(one.at).search(text):
-                groups = match.groupdict()
-                value = groups.get("value") or (match[1] if match.re.groups else match[0])
-                if value is not None:
-                    return _found(value, one, groups.get("unit") or "", name)
+        if not one.at:
+            text = self.groups.get(name)
+            return None if text is None else _found(text, one, "", name)
+        for match in self._matches(one.at):
+            groups = match.groupdict()
+            value = groups.get("value") or (match[1] if match.re.groups else match[0])
+            if value is not None:
+                return _found(value, one, groups.get("unit") or "", name)
         return None
+
+    def _matches(self, pattern: str) -> Iterator[re.Match[str]]:
+        if match := compiled(pattern).search(self.node):
+            yield match
+        yield from filter(None, (above.search(pattern) for above in self.root))
 
 
 @lru_cache(maxsize=1024)
@@ -184,16 +241,60 @@ def _records(output: Output, data: bytes) -> Iterator[_Record]:
         for node in trees.found(root, each) if each else (root,):
             yield _Record(node, root, {}, output.form)
         return
-    text = plain(data)
+    heads: _Heads = {}
+    for number, record in enumerate(_texts(output, plain(data))):
+        if not output.rows:
+            yield record
+            continue
+        if number == 0:  # what names the columns may stand above all records
+            for line in (line for above in record.root for line in lines(above.text)):
+                _head(output.rows, line, heads)
+        yield from _cells(output.rows, record, heads)
+
+
+def _texts(output: Output, text: str) -> Iterator[_Record]:
     if not output.each:
-        yield _Record(text, "", {}, "text")
+        yield _Record(text, (), {}, "text")
         return
     starts = list(compiled(output.each).finditer(text))
-    head = text[: starts[0].start()] if starts else ""
+    head = _Above(text[: starts[0].start()] if starts else "", {})
     ends = [match.start() for match in starts[1:]] + [len(text)]
     for match, end in zip(starts, ends, strict=True) if starts else ():
-        groups = {name: value for name, value in match.groupdict().items() if value is not None}
-        yield _Record(text[match.start() : end], head, groups, "text")
+        yield _Record(text[match.start() : end], (head,), _groups(match), "text")
+
+
+#: The columns of each kind of table, as the last line that names them has them.
+_Heads = dict[Rows, list[dict[str, str]]]
+
+
+def _cells(tables: Sequence[Rows], record: _Record, heads: _Heads) -> Iterator[_Record]:
+    """Yield the cells of the tables in a record; of a row of another length than its head none."""
+    above = (_Above(record.node, {}), *record.root)
+    for line in lines(record.node):
+        for one in tables:
+            if row := compiled(one.row).match(line):
+                about = {**record.groups, **_groups(row)}
+                cells = list(compiled(one.cell).finditer(line, row.end()))
+                columns = heads.get(one, [])
+                if not cells or len(cells) != len(columns):
+                    yield _Record("", above, about, "text")
+                    break
+                for column, cell in zip(columns, cells, strict=True):
+                    yield _Record(cell[0], above, {**about, **column, **_groups(cell)}, "text")
+                break
+        else:
+            _head(tables, line, heads)
+
+
+def _head(tables: Sequence[Rows], line: str, heads: _Heads) -> None:
+    """Keep the columns that a line names."""
+    for one in tables:
+        if head := compiled(one.head).match(line):
+            heads[one] = [*map(_groups, compiled(one.column).finditer(line, head.end()))]
+
+
+def _groups(match: re.Match[str]) -> dict[str, str]:
+    return {name: value for name, value in match.groupdict().items() if value is not None}
 
 
 def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
@@ -299,7 +400,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     contradicted = [
         f"{key} is {about[key]}, and {value} was asked for"
         for key, value in known.params
-        if about.get(key, value) != value
+        if about.get(key, value).casefold() != value.casefold()
     ]
     for sentence in contradicted:
         recorder.doubt(Doubt.NOT_REACHED, sentence, workload)
@@ -462,8 +563,9 @@ def _check_places(output: Output) -> set[str]:
         for path in (output.each, *(one.at for one in spelled)):
             trees.steps(path.removeprefix("$").removeprefix("."))
         return set()
-    for one in spelled:
+    for one in filter(lambda one: one.at, spelled):
         pattern = compiled(one.at)
         if pattern.groups > 1 and "value" not in pattern.groupindex:
             raise SitegenError(f"{one.at[:60]!r} has several groups, and none called value")
-    return set(compiled(output.each).groupindex) if output.each else set()
+    every = [each for one in output.rows for each in (one.head, one.column, one.row, one.cell)]
+    return {group for each in (output.each, *every) for group in compiled(each).groupindex}
