@@ -7,7 +7,8 @@ import os
 import pwd
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from glob import glob
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
+from sitegen.catalogue.declared import Declared, Output, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
@@ -68,23 +69,16 @@ class TableReader:
         for name, output in declared.table.outputs.items():
             if not output.knows:
                 continue
-
-            text = output.form == "text" and not output.benchmark
-
-            def knows(data: bytes, output: Any = output, text: bool = text) -> bool:  # noqa: ANN401 - an Output
-                known = outputs.knows(output, data)
-                return known and (not text or outputs.leads(declared, output, data))
-
-            def read(
-                data: bytes, asked: Mapping[str, str], output: Any = output, text: bool = text
-            ) -> tuple[Reading]:  # noqa: ANN401 - an Output
-                whole = outputs.read_all if text else outputs.read
-                reading = whole(declared, output, data, Known(asked=asked))
-                return (msgspec.structs.replace(reading, benchmark=output.benchmark),)
-
             short = name if name.startswith(declared.benchmark) else f"{declared.benchmark}-{name}"
             title = output.title or declared.table.title or declared.benchmark
-            yield Reader(short, title, knows, read, dict(output.asks), text=output.form == "text")
+            knows = partial(outputs.leads, declared, output)
+            asks = {k: v for one in outputs.together(declared, output) for k, v in one.asks.items()}
+            read: Callable[[bytes, Mapping[str, str]], tuple[Reading]] = partial(self._read, output)
+            yield Reader(short, title, knows, read, asks, text=output.form == "text")
+
+    def _read(self, output: Output, data: bytes, asked: Mapping[str, str]) -> tuple[Reading]:
+        reading = outputs.read_all(self.declared, output, data, Known(asked=asked))
+        return (msgspec.structs.replace(reading, benchmark=output.benchmark),)
 
 
 class TableCollector(TableReader):

@@ -76,8 +76,8 @@ def knows(output: Output, data: bytes) -> bool:
 
 
 def leads(declared: Declared, output: Output, data: bytes) -> bool:
-    """Say whether ``output`` is the first form of its table that is in ``data``."""
-    return next(iter(_forms(declared, data)), None) == output
+    """Say whether ``data`` has this form, and no form of its table before. Never raises."""
+    return knows(output, data) and next(_forms(declared, output, data)) is output
 
 
 def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
@@ -97,7 +97,8 @@ def read_all(declared: Declared, output: Output, data: bytes, known: Known) -> R
     """
     recorder = Recorder(definitions=definitions(declared))
     problems: list[SitegenError] = []
-    for one in (output, *(each for each in _forms(declared, data) if each != output)):
+    others = [one for one in _forms(declared, output, data) if one is not output]
+    for one in (output, *others):
         try:
             _read(declared, one, data, known, recorder)
         except SitegenError as error:
@@ -109,11 +110,15 @@ def read_all(declared: Declared, output: Output, data: bytes, known: Known) -> R
     return recorder.reading()
 
 
-def _forms(declared: Declared, data: bytes) -> Iterator[Output]:
-    """Yield the forms of a benchmark's own texts that ``data`` has."""
-    for output in declared.table.outputs.values():
-        if output.form == "text" and not output.benchmark and knows(output, data):
-            yield output
+def together(declared: Declared, output: Output) -> list[Output]:
+    """Return the forms of a table that one text may have at once: its benchmark's own texts."""
+    every = [one for one in declared.table.outputs.values() if one.knows]
+    several = [one for one in every if one.form == "text" and not one.benchmark]
+    return several if output in several else [output]
+
+
+def _forms(declared: Declared, output: Output, data: bytes) -> Iterator[Output]:
+    return (one for one in together(declared, output) if knows(one, data))
 
 
 def _read(
@@ -135,7 +140,9 @@ def _read(
     if len(recorder.measurements) == before:
         lacking = next(iter(missing), "")
         what = f"has no {lacking.replace('_', ' ')}" if lacking else "has no result"
-        raise SitegenError(what, fix="import the output whole, as the tool printed it")
+        whole = "import the output whole, as the tool printed it"
+        fix = f"say it with --set {lacking}=" if lacking in output.asks else whole
+        raise SitegenError(what, fix=fix)
     for name, count in missing.items():
         noun = many(count, "result")
         recorder.doubt(Doubt.CUT_OFF, f"{noun} without {name.replace('_', ' ')}, left out")
