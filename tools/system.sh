@@ -34,6 +34,9 @@ has 7zz 7z 7za || need 7zip sevenzip
 has nginx || need nginx-light nginx
 has openssl || need openssl -
 has likwid-bench || need likwid -
+has sysbench || need sysbench sysbench
+has stress-ng || need stress-ng stress-ng
+has mbw || need mbw -
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then

@@ -255,7 +255,7 @@ def _records(output: Output, data: bytes) -> Iterator[_Record]:
             continue
         if number == 0:  # what names the columns may stand above all records
             for line in (line for above in record.root for line in lines(above.text)):
-                _head(output.rows, line, heads)
+                _is_head(output.rows, line, heads)
         yield from _cells(output.rows, record, heads)
 
 
@@ -278,6 +278,8 @@ def _cells(tables: Sequence[Rows], record: _Record, heads: _Heads) -> Iterator[_
     """Yield the cells of the tables in a record; of a row of another length than its head none."""
     above = (_Above(record.node, {}), *record.root)
     for line in lines(record.node):
+        if _is_head(tables, line, heads):
+            continue
         for one in tables:
             if row := compiled(one.row).match(line):
                 about = {**record.groups, **_groups(row)}
@@ -289,15 +291,15 @@ def _cells(tables: Sequence[Rows], record: _Record, heads: _Heads) -> Iterator[_
                 for column, cell in zip(columns, cells, strict=True):
                     yield _Record(cell[0], above, {**about, **column, **_groups(cell)}, "text")
                 break
-        else:
-            _head(tables, line, heads)
 
 
-def _head(tables: Sequence[Rows], line: str, heads: _Heads) -> None:
-    """Keep the columns that a line names."""
+def _is_head(tables: Sequence[Rows], line: str, heads: _Heads) -> bool:
+    """Say whether a line names columns, and keep them."""
     for one in tables:
         if head := compiled(one.head).match(line):
             heads[one] = [*map(_groups, compiled(one.column).finditer(line, head.end()))]
+            return True
+    return False
 
 
 def _groups(match: re.Match[str]) -> dict[str, str]:
