@@ -94,6 +94,14 @@ def test_what_contradicts_a_figure_is_said(printed: bytes, other: bytes, says: s
     assert says in reading.doubts[0][1]
 
 
+def test_no_cpu_time_is_no_rate() -> None:
+    idle = data("text-0.17.out").replace(b" 15.00     30.00 ", b"  0.00      0.00 ")
+    reading = read("stress-ng", idle.replace(b" 2000.00 ", b"    0.00 "), tool_version="0.17.01")
+    assert figures(reading, "bogo_ops_per_second") == {"fork-2": 3000.0}
+    assert figures(reading, "bogo_ops_per_cpu_second") == {}
+    assert not reading.doubts
+
+
 @pytest.mark.parametrize("name", ["no-metrics.out", "bad-option.err"])
 def test_what_has_no_metrics_is_not_known(name: str) -> None:
     with pytest.raises(SitegenError, match="0 forms"):

@@ -58,6 +58,12 @@ def test_all_tests_of_a_file_are_read_and_those_of_another_kind_are_passed_over(
     assert not reading.doubts
 
 
+def test_a_report_that_lost_its_first_line_is_of_no_version() -> None:
+    reading = read("sysbench", data("memory").partition(b"\n")[2])
+    assert figures(reading, "memory_operations") == {"memory-write-2": 7118.56}
+    assert reading.tool is None
+
+
 @pytest.mark.parametrize("name", ["fileio", "mutex", "interrupted", "bad-option"])
 def test_what_is_no_report_of_cpu_or_memory_is_not_known(name: str) -> None:
     with pytest.raises(SitegenError, match="0 forms"):
