@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from sitegen.catalogue import declared
 from sitegen.collect import Reading
 from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
+from tests.collectors.damage import bear
+
+Runs = Callable[[bytes, Mapping[str, str]], tuple[Reading, ...]]
 
 
 def read(benchmark: str, data: bytes, **asked: str) -> Reading:
@@ -24,3 +29,13 @@ def figures(reading: Reading, metric: str, statistic: str = "value") -> dict[str
         for row in reading.measurements
         if row.metric.partition(".")[2] == metric and row.statistic == statistic
     }
+
+
+def bear_damage(benchmark: str, data: bytes, **asked: str) -> None:
+    """Fail where a reader of the benchmark does not bear ``data`` cut and changed."""
+    for reader in collector(declared.shipped()[benchmark]).READERS:
+
+        def runs(hurt: bytes, runs: Runs = reader.runs) -> tuple[Reading, ...]:
+            return runs(hurt, asked)
+
+        bear(reader.knows, runs, data, trials=20)

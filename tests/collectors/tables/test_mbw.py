@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.catalogue import declared
-from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
-from tests.collectors.damage import bear
-from tests.collectors.tables.imported import read
+from tests.collectors.tables.imported import bear_damage, read
 
 RAW = Path(__file__).parents[2] / "raw" / "mbw"
 
@@ -69,5 +66,4 @@ def test_an_output_without_averages_is_not_known(name: str) -> None:
 
 
 def test_damage_is_borne() -> None:
-    for reader in collector(declared.shipped()["mbw"]).READERS:
-        bear(reader.knows, lambda hurt, one=reader: one.runs(hurt, {}), data("mbw"), trials=20)
+    bear_damage("mbw", data("mbw"))

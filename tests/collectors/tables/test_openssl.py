@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.catalogue import declared
 from sitegen.collect import Reading
-from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Parameter, Status, params
-from tests.collectors.damage import bear
-from tests.collectors.tables.imported import figures, read
+from tests.collectors.tables.imported import bear_damage, figures, read
 
 RAW = Path(__file__).parents[2] / "raw" / "openssl"
 
@@ -132,6 +129,4 @@ def test_what_has_no_table_is_not_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["several", "multi", "machine"])
 def test_damage_is_borne(name: str) -> None:
-    asked = {"processes": "2", "tool_version": "3.0.19"}
-    for reader in collector(declared.shipped()["openssl"]).READERS:
-        bear(reader.knows, lambda hurt, one=reader: one.runs(hurt, asked), data(name), trials=20)
+    bear_damage("openssl", data(name), processes="2", tool_version="3.0.19")

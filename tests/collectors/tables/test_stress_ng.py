@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.catalogue import declared
-from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Parameter, Status, params
-from tests.collectors.damage import bear
-from tests.collectors.tables.imported import figures, read
+from tests.collectors.tables.imported import bear_damage, figures, read
 
 RAW = Path(__file__).parents[2] / "raw" / "stress-ng"
 VERSION = Parameter("version_of_stressors", "0.15.06", Comparability.MUST_MATCH)
@@ -110,6 +107,4 @@ def test_what_has_no_metrics_is_not_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["switch.yaml", "two.out"])
 def test_damage_is_borne(name: str) -> None:
-    asked = {"instances": "2", "tool_version": "0.15.06"}
-    for reader in collector(declared.shipped()["stress-ng"]).READERS:
-        bear(reader.knows, lambda hurt, one=reader: one.runs(hurt, asked), data(name), trials=20)
+    bear_damage("stress-ng", data(name), instances="2", tool_version="0.15.06")

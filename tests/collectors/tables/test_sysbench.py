@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.catalogue import declared
-from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
-from tests.collectors.damage import bear
-from tests.collectors.tables.imported import figures, read
+from tests.collectors.tables.imported import bear_damage, figures, read
 
 RAW = Path(__file__).parents[2] / "raw" / "sysbench"
 
@@ -90,5 +87,4 @@ def test_a_report_without_its_end_is_cut_off() -> None:
 
 @pytest.mark.parametrize("name", ["cpu", "several", "memory-0.4"])
 def test_damage_is_borne(name: str) -> None:
-    for reader in collector(declared.shipped()["sysbench"]).READERS:
-        bear(reader.knows, lambda hurt, one=reader: one.runs(hurt, {}), data(name), trials=20)
+    bear_damage("sysbench", data(name))
