@@ -38,6 +38,8 @@ has sysbench || need sysbench sysbench
 has redis-server || need redis-server redis
 has redis-benchmark || need redis-tools -
 has sockperf || need sockperf -
+has stress-ng || need stress-ng stress-ng
+has mbw || need mbw -
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then

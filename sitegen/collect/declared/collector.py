@@ -247,12 +247,14 @@ class TableCollector(TableReader):
         context: tuple[tuple[str, str], ...],
     ) -> Step:
         every = {**known, **values}
-        about: dict[str, object] = {name: values[name] for name in workload.each}
+        # A list that a parameter names whole is that parameter, under its name.
+        renamed = {one for one in workload.each if f"{{{one}}}" in workload.params.values()}
+        about: dict[str, object] = {n: values[n] for n in workload.each if n not in renamed}
         if "access" in known:
             about["access"] = known["access"]
         about |= {name: self._text(text, every, key) for name, text in workload.params.items()}
         every |= about
-        named = "-".join([key, *(str(about[name]) for name in workload.each)])
+        named = "-".join([key, *(str(values[name]) for name in workload.each)])
         name = self._text(workload.name, every, key) if workload.name else named
         name = check_label(re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-."), "workload")
         argv = tuple(self._text(word, every, key) for word in workload.command)
@@ -264,7 +266,7 @@ class TableCollector(TableReader):
         timeout_s = workload.timeout_s or max(_LEAST_S, _PATIENCE * about_s)
         kept = tuple((f"{_SET}{name}", str(value)) for name, value in sorted(values.items()))
         more = ((_READS, ",".join(reads)), ("about_s", f"{about_s:g}"), *kept)
-        expects = tuple(self._expected(name, pairs, reads, workload.expects, every))
+        expects = tuple(self._expected(name, pairs, reads, workload, every))
         return Step(name, name, argv, timeout_s, pairs, expects, (*context, *more))
 
     def _expected(
@@ -272,7 +274,7 @@ class TableCollector(TableReader):
         workload: str,
         pairs: tuple[tuple[str, str], ...],
         reads: Sequence[str],
-        results: Sequence[Mapping[str, str]],
+        of: Workload,
         every: Mapping[str, object],
     ) -> Iterator[Measurement]:
         """Yield what a step delivers, as far as that is known before it ran."""
@@ -280,11 +282,13 @@ class TableCollector(TableReader):
         for name in reads:
             output = self.table.outputs[name]
             own = {key: filled(text, every) for key, text in output.params.items()}
-            alone = all(own.values()) and not results
-            for result in [own] if alone else results:
+            alone = all(own.values()) and not of.expects
+            for result in [own] if alone else of.expects:
                 about = params(**{**result, **dict(pairs)})
                 for key in output.values:
                     id_, statistic = self.declared.metric_of(key, output)
+                    if of.gives and key.partition(" ")[0] not in of.gives:
+                        continue
                     if id_ in metrics and metrics[id_].better != "none":
                         yield Measurement(workload, id_, statistic, metrics[id_].unit, None, about)
 

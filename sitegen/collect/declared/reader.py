@@ -29,9 +29,10 @@ class TableReader:
     def _readers(self) -> Iterator[Reader]:
         for name, output in self._known():
             read: Callable[[bytes, Asked], tuple[Reading]] = partial(self._read, output)
-            knows: Callable[[bytes], bool] = partial(outputs.knows, output)
-            title = self._title(output)
-            yield Reader(name, title, knows, read, dict(output.asks), text=output.form == "text")
+            knows: Callable[[bytes], bool] = partial(outputs.leads, self.declared, output)
+            forms = outputs.together(self.declared, output)
+            asks = {key: text for one in forms for key, text in one.asks.items()}
+            yield Reader(name, self._title(output), knows, read, asks, text=output.form == "text")
 
     def _bundles(self) -> Iterator[Bundle]:
         """Yield the outputs that are read with the document beside them."""
@@ -46,7 +47,7 @@ class TableReader:
     def _read(
         self, output: Output, data: bytes, asked: Asked, beside: bytes = b""
     ) -> tuple[Reading]:
-        reading = outputs.read(self.declared, output, data, Known(asked=asked), beside)
+        reading = outputs.read_all(self.declared, output, data, Known(asked=asked), beside)
         return (replace(reading, benchmark=output.benchmark),)
 
     def _read_both(self, output: Output, files: Files, asked: Asked) -> tuple[Reading]:

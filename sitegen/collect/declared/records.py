@@ -130,7 +130,7 @@ def _of_text(output: Output, text: str) -> Iterator[Record]:
             continue
         if place == 0:  # what names the columns may stand above all records
             for line in (line for part in record.above for line in lines(part.text)):
-                _head(output.rows, line, heads)
+                _is_head(output.rows, line, heads)
         yield from _cells(output.rows, record, heads)
 
 
@@ -150,6 +150,8 @@ def _cells(tables: Sequence[Rows], record: Record, heads: _Heads) -> Iterator[Re
     """Yield the cells of the tables in a record; of a row of another length than its head none."""
     above = (record.node, *record.above)
     for line in lines(record.node.text):
+        if _is_head(tables, line, heads):
+            continue
         for one in tables:
             if row := compiled(one.row).match(line):
                 about = {**record.groups, **_groups(row)}
@@ -162,15 +164,15 @@ def _cells(tables: Sequence[Rows], record: Record, heads: _Heads) -> Iterator[Re
                     groups = {**about, **column, **_groups(cell)}
                     yield Record(_Text(cell[0]), above, groups, "text")
                 break
-        else:
-            _head(tables, line, heads)
 
 
-def _head(tables: Sequence[Rows], line: str, heads: _Heads) -> None:
-    """Keep the columns that a line names."""
+def _is_head(tables: Sequence[Rows], line: str, heads: _Heads) -> bool:
+    """Say whether a line names columns, and keep them."""
     for one in tables:
         if head := compiled(one.head).match(line):
             heads[one] = [*map(_groups, compiled(one.column).finditer(line, head.end()))]
+            return True
+    return False
 
 
 def _groups(match: re.Match[str]) -> dict[str, str]:
