@@ -8,7 +8,9 @@ its header than in its rows, which is refused.
 
 zkevm-benchmark-workload writes one object a case: ``proving`` and ``execution`` hold either
 ``success`` or ``crashed``; several cases may be given as one list or one a line. Which prover it
-was stands in the folder's name only.
+was stands in the folder's name only. What was only executed has no proof: its time and cycles
+stand under the mode ``execution``, and no mode is asked for. Regions are parts of the program and
+may lie in one another: each is held against the whole, and their sum is not.
 """
 
 from __future__ import annotations
@@ -27,7 +29,15 @@ from collectors.zktls.readers import proofs
 from collectors.zktls.readers.proofs import Cells, cell
 from sitegen.collect import Reader, Reading, Recorder, Settings, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, check_time, params
+from sitegen.model import (
+    Comparability,
+    Doubt,
+    MetricDefinition,
+    Status,
+    ToolIdentity,
+    check_time,
+    params,
+)
 
 _NEEDED = {"program", "prover", "hashfn", "cycles", "speed", "core_prove_duration"}
 _COMPRESSED = ("core_prove_duration", "compress_prove_duration")
@@ -128,7 +138,7 @@ def _seconds(text: str) -> Quantity | None:
     return quantities.duration(text, "s")
 
 
-_MOST_REASON = 160
+_MOST_REASON, _EXECUTION = 160, "execution"
 _CASE_NATIVES = {
     "zktls.prove_time": "proving.success.proving_time_ms",
     "zktls.verify_time": "proving.success.verification_time_ms",
@@ -166,6 +176,7 @@ class _Success(Struct, frozen=True):
     proving_time_ms: _Milliseconds | None = None
     verification_time_ms: _Milliseconds | None = None
     total_num_cycles: _Whole | None = None
+    region_cycles: dict[str, _Whole] = {}
     execution_duration: _Duration | None = None
 
 
@@ -204,7 +215,7 @@ def read_cases(data: bytes, asks: CaseAsks) -> tuple[Reading, ...]:
     dates = []
     for number, case in enumerate(decode.documents(data, _Case), 1):
         with proofs.at(f"case {number}"):
-            _case(recorder, case, proofs.label(case.name), asks)
+            _case(recorder, case, asks)
         if case.timestamp_completed.endswith("Z"):
             with contextlib.suppress(SitegenError):
                 dates.append(check_time(f"{case.timestamp_completed[:19]}Z"))
@@ -212,7 +223,8 @@ def read_cases(data: bytes, asks: CaseAsks) -> tuple[Reading, ...]:
     return (recorder.reading(),)
 
 
-def _case(recorder: Recorder, case: _Case, name: str, asks: CaseAsks) -> None:
+def _case(recorder: Recorder, case: _Case, asks: CaseAsks) -> None:
+    name = proofs.label(case.name)
     proven = (case.proving and case.proving.success) or _Success()
     executed = (case.execution and case.execution.success) or _Success()
     cycles = executed.total_num_cycles
@@ -221,7 +233,15 @@ def _case(recorder: Recorder, case: _Case, name: str, asks: CaseAsks) -> None:
     if wrong:
         # It proved something, and not what the case says.
         recorder.note(f"{name}: the output is not the expected one.")
-    prover, mode = proofs.answer(asks, "prover"), proofs.answer(asks, "proof_mode")
+    if case.proving is None and case.execution is None:
+        raise SitegenError("it was neither proven nor executed")
+    regions = executed.region_cycles.values()
+    if cycles and max(regions, default=0) > cycles:
+        sentence = f"a region has more cycles than the {cycles:,} of the whole program"
+        recorder.doubt(Doubt.INCONSISTENT, sentence, name)
+    prover, mode = proofs.answer(asks, "prover"), _EXECUTION
+    if case.proving:
+        mode = proofs.answer(asks, "proof_mode")
     times = {
         "execute_time": (executed.execution_duration or _Duration(0, 0)).quantity,
         "prove_time": _milliseconds(proven.proving_time_ms),

@@ -1,0 +1,322 @@
+"""The Markdown that OpenVM's benchmarks print (openvm-prof): a summary, and a table a stage.
+
+The first stage is the program's own, in segments; ``leaf`` and ``internal`` proofs join them,
+``root`` and Halo 2 make the result short. ``Proof Time`` is that of all proofs of a stage one
+after another, and the time of a proof is that of its stages so far. ``Parallel Proof Time`` is
+that of the slowest one, as if there were a prover for each: nobody waited so long, and it is kept
+under a name of its own.
+
+``total_proof_time_ms`` spans execution and trace, so it is the time from the input to the proof;
+``stark_prove_excluding_trace_time_ms`` is proving. What brackets hold is the difference to
+another report. Keys (``agg_keygen``) are made beforehand: the summary's total leaves them out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Annotated
+
+from msgspec import Struct
+
+from collectors import tables
+from collectors.text import plain
+from collectors.zktls import contract, quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from sitegen.collect import Reader, Reading, Recorder, described
+from sitegen.collect import settings as language
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    Comparability,
+    Doubt,
+    MetricDefinition,
+    Params,
+    Status,
+    ToolIdentity,
+    params,
+)
+
+_PROVER, _SUMMARY, _PARALLEL = "openvm", "Proof Time (s)", "Parallel Proof Time (s)"
+_PROVERS = re.compile(r"Parallel Proof Time \(([0-9]{1,6}) provers\) \(s\)")
+_HEAD = re.compile(r"\|\s{0,9}Summary\s{0,9}\|\s{0,9}Proof Time \(s\)\s{0,9}\|")
+_DIFFERENCE = re.compile(r"^\([-+][0-9.,]{1,30} \[[-+]?[0-9.,]{1,30}%\]\)\s{0,9}")
+_METRIC = ("metric", "avg", "sum", "max", "min")
+#: The stages after the program's: how the name begins, which proof ends there, and its system.
+_STAGES = (
+    ("leaf", "leaf", "stark"),
+    ("internal", "compressed", "stark"),
+    ("root", "root", "stark"),
+    ("halo2_outer", "halo2-outer", "halo2"),
+    ("halo2_wrapper", "halo2", "halo2"),
+)
+#: What the first stage is called where the report does not say which program it is.
+_NAMELESS = ("app", "app_proof")
+_WHOLE = "total_proof_time_ms"
+_TIMES: Mapping[str, tuple[str, ...]] = {
+    "execute_time": ("execute_time_ms", "execute_metered_time_ms"),
+    "witness_time": ("trace_gen_time_ms",),
+    "prove_time": ("stark_prove_excluding_trace_time_ms",),
+}
+_CYCLES = ("total_cycles", "execute_metered_insns", "execute_preflight_insns")
+_NATIVES = {
+    "zktls.total_time": f"{_WHOLE}, sum of the stages so far",
+    "zktls.setup_time": f"{_WHOLE} of keygen",
+    **{f"zktls.{metric}": " or ".join(names) for metric, names in _TIMES.items()},
+    "zktls.cycles": " or ".join(_CYCLES),
+}
+_DEFINITIONS = (
+    MetricDefinition(
+        *("openvm.stage_time", "Time of a stage", "s", "none"),
+        "total_proof_time_ms of one stage: of all its proofs, their mean, the least and the most.",
+    ),
+    MetricDefinition(
+        *("openvm.parallel_time", "Time with a prover for each proof", "s", "none"),
+        "The slowest proof of each stage, added up by the tool: computed, not how long it took.",
+    ),
+)
+_FOOT = re.compile(
+    r"^(Commit|Max Segment Length|Instance Type|Memory Allocator): {1,9}(\S{1,200})[ \t]*$", re.M
+)
+_COMMIT = re.compile(r"https://github\.com/([\w.-]{1,80}/[\w.-]{1,80})/commit/([0-9a-f]{7,40})")
+#: Half of a summary's last digit; what parts may be above their total for being rounded.
+_HALF, _MORE = Fraction(1, 200), Fraction(101, 100)
+
+
+class Asks(proofs.Asks, frozen=True):
+    """What a report does not say."""
+
+    statement: Annotated[str, described("the program that is proven, as in fibonacci")] = ""
+
+
+class _Stage(Struct):
+    """What a report says of one stage: its line in the summary, and its own table."""
+
+    name: str
+    seconds: dict[str, Quantity | None] = {}
+    table: dict[str, tuple[str, ...]] | None = None
+
+    @property
+    def keygen(self) -> bool:
+        """Say whether it makes keys."""
+        return self.name.endswith("keygen")
+
+    def text(self, *names: str, column: str = "sum") -> str:
+        """Return what stands in a column of the first of these rows that is there.
+
+        What ran once for all proofs has an average only.
+        """
+        for name in names:
+            if row := (self.table or {}).get(name):
+                cell = row[_METRIC.index(column)]
+                return row[_METRIC.index("avg")] if (cell, column) == ("-", "sum") else cell
+        return ""
+
+    def time(self, *names: str, column: str = "sum") -> Quantity | None:
+        """Return a time of its table."""
+        with proofs.at(f"{self.name}, {names[0]}"):
+            return quantities.duration(self.text(*names, column=column), "ms")
+
+    @property
+    def total(self) -> Quantity | None:
+        """Return how long all its proofs took, as exactly as the report says it."""
+        return self.time(_WHOLE) or self.seconds.get(_SUMMARY)
+
+    @property
+    def slowest(self) -> Quantity | None:
+        """Return how long the slowest of its proofs took."""
+        return self.time(_WHOLE, column="max") or self.seconds.get(_PARALLEL)
+
+
+def knows(data: bytes) -> bool:
+    """Say whether it holds the head of the summary."""
+    return b"Proof Time (s)" in data and bool(_HEAD.search(plain(data)))
+
+
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the run that a report is of."""
+    text = plain(data)
+    proofs.lines_of(text)
+    stages, totals = _stages(text)
+    recorder = Recorder(definitions=_DEFINITIONS, natives=_NATIVES)
+    version = language.agreed("prover_version", asks.prover_version or None, _foot(recorder, text))
+    recorder.tool = ToolIdentity(_PROVER, version or "")
+    first = stages[0].name
+    nameless = first in _NAMELESS or first.startswith(tuple(start for start, *_ in _STAGES))
+    name = proofs.answer(asks, "statement", "" if nameless else proofs.label(first))
+    wrong = [*_contradictions(stages, totals)]
+    for sentence in wrong:
+        recorder.doubt(Doubt.INCONSISTENT, sentence, name)
+    status = Status.SUSPECT if wrong else Status.OK
+    for stage in stages:
+        _stage(recorder, name, stage, status)
+    _whole(recorder, name, asks, [stage for stage in stages if not stage.keygen], status)
+    last = recorder.series(name, _about(asks, name, _modes(stages)[-1]), status=status)
+    for stage in stages:
+        if stage.keygen and (time := stage.total):
+            last.add("zktls.setup_time", "value", *time, about=params(stage=stage.name))
+    for column, time in totals.items():
+        if (provers := _PROVERS.fullmatch(column)) and time:
+            last.add("openvm.parallel_time", "value", *time, about=params(provers=provers[1]))
+    return (recorder.reading(),)
+
+
+def _stages(text: str) -> tuple[list[_Stage], dict[str, Quantity | None]]:
+    """Return the stages of a report in their order, and the totals of its summary by column."""
+    stages: dict[str, _Stage] = {}
+    totals: dict[str, Quantity | None] = {}
+    summaries = 0
+    for table in tables.in_markdown(text):
+        with proofs.at(f"line {table.line}"):
+            if table.header[:2] == ("Summary", _SUMMARY):
+                summaries += 1
+                for name, seconds in _summary(table):
+                    if name == "Total":
+                        totals = seconds
+                    else:
+                        stages[name] = _Stage(name, seconds)
+            elif table.rows and table.rows[0].cells == _METRIC and not any(table.header[1:]):
+                name = table.header[0]
+                stage = stages.setdefault(name, _Stage(name))
+                if stage.table is not None:
+                    raise SitegenError(f"there are two tables of {name[:40]!r}")
+                stage.table = _rows(table)
+    if summaries > 1:
+        fix = "import each from a file of its own"
+        raise SitegenError(f"it holds {summaries} reports", fix=fix)
+    proven = [stage for stage in stages.values() if not stage.keygen and stage.total]
+    if not proven:
+        raise SitegenError("no stage of a proof is in it")
+    return [*proven, *(stage for stage in stages.values() if stage.keygen)], totals
+
+
+def _summary(table: tables.Table) -> Iterator[tuple[str, dict[str, Quantity | None]]]:
+    names = set()
+    for row in table.rows:
+        with proofs.at(f"line {row.line}"):
+            if len(row.cells) != len(table.header) or row.cells[0] in names:
+                raise SitegenError("it is no line of the summary, or stands there twice")
+            names.add(row.cells[0])
+            cells = zip(table.header[1:], row.cells[1:], strict=True)
+            yield row.cells[0], {name: quantities.duration(_plain(c), "s") for name, c in cells}
+
+
+def _rows(table: tables.Table) -> dict[str, tuple[str, ...]]:
+    """Return the rows of a stage's table, by their names."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for row in table.rows[1:]:
+        name = row.cells[0].strip("`_ ")
+        if not any(row.cells[1:]):
+            continue  # a heading
+        if len(row.cells) != len(_METRIC) or name in rows:
+            message = "it is no line of a stage, or stands there twice"
+            raise SitegenError(message, where=f"line {row.line}")
+        rows[name] = tuple(map(_plain, row.cells))
+    return rows
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without the difference to another report."""
+    return _DIFFERENCE.sub("", cell).strip()
+
+
+def _foot(recorder: Recorder, text: str) -> str | None:
+    """Keep what stands below the tables; return the commit of OpenVM where it is one."""
+    told = dict(_FOOT.findall(text))
+    recorder.fact("instance_type", told.get("Instance Type"), "Instance Type")
+    recorder.parameter("max_segment_length", told.get("Max Segment Length"))
+    allocator = told.get("Memory Allocator")
+    recorder.parameter("memory_allocator", allocator, Comparability.CAVEAT)
+    commit = _COMMIT.fullmatch(told.get("Commit", ""))
+    if commit and commit[1].endswith("/openvm"):
+        return commit[2]
+    recorder.parameter("commit", commit and f"{commit[1]} {commit[2]}", Comparability.CAVEAT)
+    return None
+
+
+def _modes(stages: list[_Stage]) -> list[str]:
+    """Return which proof ends with each stage that proves; one not known is named after itself."""
+    names = [stage.name for stage in stages if not stage.keygen]
+    known = [next((mode for start, mode, _ in _STAGES if n.startswith(start)), "") for n in names]
+    return [
+        mode or ("core" if number == 0 else proofs.label(name))
+        for number, (name, mode) in enumerate(zip(names, known, strict=True))
+    ]
+
+
+def _about(asks: Asks, name: str, mode: str) -> Params:
+    systems = {mode: system for _, mode, system in _STAGES} | {"core": "stark"}
+    work = {"statement": name, "prover": _PROVER, "proof_system": systems.get(mode)}
+    return proofs.about(asks, mode, **work)
+
+
+def _stage(recorder: Recorder, name: str, stage: _Stage, status: str) -> None:
+    """Write what one stage took, under a name of its own: it is a part of a proof."""
+    about = params(statement=name, prover=_PROVER, stage=stage.name)
+    series = recorder.series(name, about, status=status)
+    columns = {"total": "sum", "mean": "avg", "min": "min", "max": "max"}
+    times = {key: stage.time(_WHOLE, column=column) for key, column in columns.items()}
+    if stage.table is None:
+        times["total"] = stage.seconds.get(_SUMMARY)
+        sentence = f"the table of {stage.name} is missing: its time is that of the summary"
+        recorder.doubt(Doubt.ROUNDED, sentence, name)
+    one = times["total"] == times["mean"]
+    for statistic, time in times.items():
+        if time and (statistic == "total" or not one):
+            series.add("openvm.stage_time", statistic, *time)
+
+
+def _whole(
+    recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], status: str
+) -> None:
+    """Write what a proof took up to the program's own, the joined one, and the last one."""
+    modes = _modes(stages)
+    for number, mode in enumerate(modes, 1):
+        if mode in modes[number:] or (mode not in ("core", "compressed") and number < len(modes)):
+            continue
+        so_far = stages[:number]
+        series = recorder.series(name, _about(asks, name, mode), status=status)
+        times = {"total_time": quantities.total(stage.total for stage in so_far)}
+        cycles: dict[str, list[Quantity]] = {}
+        if mode == "core":
+            times |= {metric: stages[0].time(*names) for metric, names in _TIMES.items()}
+            if count := _cycles(stages[0]):
+                cycles["user"] = [Quantity(float(count), str(count))]
+        present = {metric: [time] for metric, time in times.items() if time}
+        contract.write(series, proofs.scope(mode), present, cycles, once=True)
+        if parallel := quantities.total(stage.slowest for stage in so_far):
+            series.add("openvm.parallel_time", "value", *parallel)
+
+
+def _cycles(stage: _Stage) -> int | None:
+    with proofs.at(f"{stage.name}, cycles"):
+        return quantities.count(stage.text(*_CYCLES))
+
+
+def _contradictions(
+    stages: list[_Stage], totals: Mapping[str, Quantity | None]
+) -> Iterator[str]:
+    """Yield what in a report contradicts something else in it, in sentences."""
+    for stage in stages:
+        if stage.table is None:
+            continue
+        for column, ours in ((_SUMMARY, stage.time(_WHOLE)), (_PARALLEL, stage.slowest)):
+            theirs = stage.seconds.get(column)
+            if theirs and ours and abs(theirs.exact - ours.exact) > _HALF:
+                yield f"{stage.name} took {ours.value:g} s by its table, {theirs.value:g} s above"
+        low, mean, high, whole = (stage.time(_WHOLE, column=c) for c in ("min", "avg", "max", "sum"))
+        listed = [each.exact for each in (low, mean, high, whole) if each]
+        if listed != sorted(listed):
+            yield f"least, mean, most and sum of {stage.name} are not in that order"
+        parts = [time for names in _TIMES.values() if (time := stage.time(*names[:1]))]
+        if whole and sum(part.exact for part in parts) > _MORE * whole.exact:
+            yield f"the parts of {stage.name} took longer than the whole"
+    for column, get in ((_SUMMARY, "total"), (_PARALLEL, "slowest")):
+        proven = [stage for stage in stages if not stage.keygen]
+        total, ours = totals.get(column), quantities.total(getattr(s, get) for s in proven)
+        if total and ours and abs(total.exact - ours.exact) > _HALF * (len(proven) + 1):
+            yield f"the stages took {ours.value:g} s together, and the total is {total.value:g} s"
+
+
+OPENVM = Reader("openvm", "OpenVM's benchmark report (Markdown)", knows, read, Asks, text=True)
