@@ -49,7 +49,7 @@ def in_markdown(text: str) -> Iterator[Table]:
     lines = text.split("\n")
     at = 1
     while at < len(lines):
-        if "-" not in lines[at] or "|" not in lines[at - 1] or not _is_rule(lines[at], lines[at - 1]):
+        if not _is_rule(lines[at], lines[at - 1]):
             at += 1
             continue
         first, rows, at = at, [], at + 1
@@ -87,6 +87,8 @@ def _pieces(opening: re.Pattern[str], text: str, line: int) -> Iterator[tuple[in
 
 
 def _is_rule(line: str, header: str) -> bool:
+    if "-" not in line or "|" not in header:
+        return False
     cells = _split(line)
     return len(cells) == len(_split(header)) and all(map(_RULE.fullmatch, cells))
 

@@ -77,7 +77,8 @@ _DEFINITIONS = (
     ),
 )
 _FOOT = re.compile(
-    r"^(Commit|Max Segment Length|Instance Type|Memory Allocator): {1,9}(\S{1,200})[ \t]*$", re.M
+    r"^(Commit|Max Segment Length|Instance Type|Memory Allocator): {1,9}(\S{1,200})[ \t]*$",
+    re.MULTILINE,
 )
 _COMMIT = re.compile(r"https://github\.com/([\w.-]{1,80}/[\w.-]{1,80})/commit/([0-9a-f]{7,40})")
 #: Half of a summary's last digit; what parts may be above their total for being rounded.
@@ -267,9 +268,7 @@ def _stage(recorder: Recorder, name: str, stage: _Stage, status: str) -> None:
             series.add("openvm.stage_time", statistic, *time)
 
 
-def _whole(
-    recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], status: str
-) -> None:
+def _whole(recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], status: str) -> None:
     """Write what a proof took up to the program's own, the joined one, and the last one."""
     modes = _modes(stages)
     for number, mode in enumerate(modes, 1):
@@ -294,9 +293,7 @@ def _cycles(stage: _Stage) -> int | None:
         return quantities.count(stage.text(*_CYCLES))
 
 
-def _contradictions(
-    stages: list[_Stage], totals: Mapping[str, Quantity | None]
-) -> Iterator[str]:
+def _contradictions(stages: list[_Stage], totals: Mapping[str, Quantity | None]) -> Iterator[str]:
     """Yield what in a report contradicts something else in it, in sentences."""
     for stage in stages:
         if stage.table is None:
@@ -305,8 +302,8 @@ def _contradictions(
             theirs = stage.seconds.get(column)
             if theirs and ours and abs(theirs.exact - ours.exact) > _HALF:
                 yield f"{stage.name} took {ours.value:g} s by its table, {theirs.value:g} s above"
-        low, mean, high, whole = (stage.time(_WHOLE, column=c) for c in ("min", "avg", "max", "sum"))
-        listed = [each.exact for each in (low, mean, high, whole) if each]
+        ordered = [stage.time(_WHOLE, column=name) for name in ("min", "avg", "max", "sum")]
+        whole, listed = ordered[-1], [each.exact for each in ordered if each]
         if listed != sorted(listed):
             yield f"least, mean, most and sum of {stage.name} are not in that order"
         parts = [time for names in _TIMES.values() if (time := stage.time(*names[:1]))]
