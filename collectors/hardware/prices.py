@@ -61,7 +61,7 @@ _DATED = re.compile(
     re.IGNORECASE,
 )
 _PAID = re.compile(rb"\$|\xe2\x82\xac|USD|EUR|(?i:price|cost|hourly|monthly)")
-_NO_TIME = "it does not say for what time it is"
+_NO_TIME = "for a time that is not said"
 
 
 class Asks(Settings, frozen=True):
@@ -130,18 +130,18 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 def _table(found: _Prices, table: Table, columns: Columns, asks: Asks) -> None:
     """Take the prices of one table."""
     if not table.regular:
-        found.left["its cells span others"] += len(table.rows)
+        found.left["in a table whose cells span others"] += len(table.rows)
         return
     if "several" in columns.roles:
-        found.left["it is of several machines together"] += len(table.rows)
+        found.left["of several machines together"] += len(table.rows)
         return
     for row in table.rows:
         if len(row.cells) != len(table.header):
-            found.left["its row has other cells than the headings"] += 1
+            found.left["in a row that does not fit its headings"] += 1
         elif about := _about(row, columns, asks):
             _row(found, row, table, columns, about, asks)
         else:
-            found.left["its row names no machine"] += 1
+            found.left["in a row that names no machine"] += 1
 
 
 def _about(row: Row, columns: Columns, asks: Asks) -> dict[str, str]:
@@ -217,12 +217,12 @@ def _offer(cell: str, column: Price, asks: Asks) -> _Offer | str:
     period = (_PERIODS[own[0].lower()] if own else column.period) or asks.per or ""
     currencies = {headings.currency(text), column.currency}
     wrong = {
-        "it is in another currency than US dollars": "other" in currencies,
-        "it is not one price": match is None,
-        "it has no currency": "USD" not in currencies,
-        "its heading and its cell name different times": own and column.period not in ("", period),
+        "in another currency than US dollars": "other" in currencies,
+        "not one price": match is None,
+        "without a currency": "USD" not in currencies,
+        "for another time than its heading": own and column.period not in ("", period),
         _NO_TIME: not period,
-        "it is free, or beyond any price": not 0 < _number(digits) <= _MOST_PRICE,
+        "free, or beyond any price": not 0 < _number(digits) <= _MOST_PRICE,
     }
     if reason := next((reason for reason, holds in wrong.items() if holds), ""):
         return reason
@@ -280,11 +280,10 @@ def _remark(recorder: Recorder, found: _Prices, text: str) -> None:
     """Say what is left out, and date the run where the file dates its prices."""
     if found.tables:
         one = found.tables == 1
-        tables_are = "1 table is" if one else f"{found.tables} tables are"
-        recorder.note(f"{tables_are} left out: no machine with a price in a currency.")
-    for reason, count in found.left.most_common():
-        if count:
-            recorder.note(f"{count} left out: {reason}.")
+        others = "1 table is" if one else f"{found.tables} tables are"
+        recorder.note(f"{others} left out: no machine with a price in a currency.")
+    if reasons := ", ".join(f"{reason} ({count})" for reason, count in found.left.items() if count):
+        recorder.note(f"Prices that are left out: {reasons}.")
     dates = {match[1] for match in _DATED.finditer(text)}
     if len(dates) == 1:
         with contextlib.suppress(SitegenError):
@@ -293,7 +292,7 @@ def _remark(recorder: Recorder, found: _Prices, text: str) -> None:
 
 def _nothing(found: _Prices) -> SitegenError:
     """Return the error of a file without a price that can be taken."""
-    reasons = "; ".join(reason for reason, _ in found.left.most_common(2)) or "its rows are empty"
+    reasons = ", ".join(reason for reason, _ in found.left.most_common(2)) or "its rows are empty"
     fix = "write them as a tidy CSV"
     if found.left[_NO_TIME]:
         fix = "add --set per=hour, or per=month"

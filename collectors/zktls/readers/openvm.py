@@ -25,7 +25,7 @@ from collectors.text import plain
 from collectors.zktls import contract, quantities
 from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
-from sitegen.collect import Reader, Reading, Recorder, described
+from sitegen.collect import Count, Reader, Reading, Recorder, Settings, Size, described
 from sitegen.collect import settings as language
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -85,10 +85,13 @@ _COMMIT = re.compile(r"https://github\.com/([\w.-]{1,80}/[\w.-]{1,80})/commit/([
 _HALF, _MORE = Fraction(1, 200), Fraction(101, 100)
 
 
-class Asks(proofs.Asks, frozen=True):
+class Asks(Settings, frozen=True):
     """What a report does not say."""
 
     statement: Annotated[str, described("the program that is proven, as in fibonacci")] = ""
+    size: Annotated[Size, described("bytes of the statement that is proven")] | None = None
+    threads: Annotated[Count, described("threads that the prover used")] | None = None
+    prover_version: proofs.Version = ""
 
 
 class _Stage(Struct):
