@@ -172,20 +172,20 @@ def _stages(text: str) -> tuple[list[_Stage], dict[str, Quantity | None]]:
     totals: dict[str, Quantity | None] = {}
     summaries = 0
     for table in tables.in_markdown(text):
-        with proofs.at(f"line {table.line}"):
-            if table.header[:2] == ("Summary", _SUMMARY):
-                summaries += 1
-                for name, seconds in _summary(table):
-                    if name == "Total":
-                        totals = seconds
-                    else:
-                        stages[name] = _Stage(name, seconds)
-            elif table.rows and table.rows[0].cells == _METRIC and not any(table.header[1:]):
-                name = table.header[0]
-                stage = stages.setdefault(name, _Stage(name))
-                if stage.table is not None:
-                    raise SitegenError(f"there are two tables of {name[:40]!r}")
-                stage.table = _rows(table)
+        if table.header[:2] == ("Summary", _SUMMARY):
+            summaries += 1
+            for name, seconds in _summary(table):
+                if name == "Total":
+                    totals = seconds
+                else:
+                    stages[name] = _Stage(name, seconds)
+        elif table.rows and table.rows[0].cells == _METRIC and not any(table.header[1:]):
+            name = table.header[0]
+            stage = stages.setdefault(name, _Stage(name))
+            if stage.table is not None:
+                where = f"line {table.line}"
+                raise SitegenError(f"there are two tables of {name[:40]!r}", where=where)
+            stage.table = _rows(table)
     if summaries > 1:
         fix = "import each from a file of its own"
         raise SitegenError(f"it holds {summaries} reports", fix=fix)
