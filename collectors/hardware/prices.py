@@ -103,8 +103,14 @@ def knows(data: bytes) -> bool:
 
 
 def _tables(data: bytes) -> Iterator[Table]:
-    text = decoded(data[:_MOST_BYTES])
+    text = _whole_lines(decoded(data[:_MOST_BYTES]))
     return chain(tables.in_markdown(text), tables.in_html(text))
+
+
+def _whole_lines(text: str) -> str:
+    """Return a text without the row that it breaks off in: digits of a cell may be missing."""
+    before, _, last = text.rpartition("\n")
+    return before if "|" in last and not last.rstrip().endswith("|") else text
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -123,7 +129,10 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     _write(recorder, found)
     if not any(row.metric == "hardware.price" for row in recorder.measurements):
         raise _nothing(found)
-    _remark(recorder, found, decoded(data))
+    text = decoded(data)
+    if _whole_lines(text) != text:
+        recorder.doubt(Doubt.CUT_OFF, "the file ends within a row, which is left out")
+    _remark(recorder, found, text)
     return (recorder.reading(),)
 
 

@@ -19,17 +19,24 @@ TIME_UNITS: Mapping[str, str] = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("ms", "millis", "milliseconds"), "ms"),
     **dict.fromkeys(("mins", "minutes"), "m"),
-    "us": "us", "ns": "ns", "h": "h",
+    "us": "us",
+    "ns": "ns",
+    "h": "h",
 }
 #: Not kB and MB, which some mean as 1024 and others as 1000: such a size is not known.
 BYTES: Mapping[str, int] = {
     **dict.fromkeys(("b", "byte", "bytes"), 1),
-    "kib": 1024, "mib": 1024**2, "gib": 1024**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
 }
 HERTZ: Mapping[str, int] = {"hz": 1, "khz": 1000, "mhz": 10**6}
 _UNITS = {*TIME_UNITS, *BYTES, *HERTZ, "kb", "mb", "gb", "count", "pct", "percent", "usd"}
 _STATISTICS = {
-    "min": "min", "max": "max", "p50": "p50", "median": "p50",
+    "min": "min",
+    "max": "max",
+    "p50": "p50",
+    "median": "p50",
     **dict.fromkeys(("mean", "avg", "average"), "mean"),
 }
 _PREFIX = re.compile(r"(core|compressed|compress|shrink|wrap|groth16|plonk)(?:_|$)(.*)")

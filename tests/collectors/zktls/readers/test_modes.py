@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.zktls.readers import modes
+from collectors.zktls.readers import columns, modes
 from sitegen.collect import Reading, Refused
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Measurement, Status
@@ -87,7 +87,7 @@ def test_an_execution_has_no_proof_and_no_speed() -> None:
 def test_what_was_executed_only_has_its_time_its_cycles_and_its_gas() -> None:
     rows = read(EXECUTED).measurements
     assert {row.metric for row in rows} == {"zktls.cycles", "sp1.prover_gas", "zktls.execute_time"}
-    median = [row for row in rows if row.metric == "zktls.execute_time"][0]
+    median = next(row for row in rows if row.metric == "zktls.execute_time")
     assert (median.statistic, median.value, median.printed) == ("p50", 0.0415, "41.5 ms")
 
 
@@ -145,7 +145,7 @@ def test_a_unit_stands_in_the_name_in_the_cell_or_is_asked_for() -> None:
 def test_a_column_is_told_by_its_name(
     name: str, role: str, of_: str, statistic: str, unit: str
 ) -> None:
-    [column] = modes.columns.columns([name])
+    [column] = columns.columns([name])
     assert (column.role, column.of, column.statistic, column.unit) == (role, of_, statistic, unit)
 
 
