@@ -7,8 +7,10 @@ that of the slowest one, as if there were a prover for each: nobody waited so lo
 under a name of its own.
 
 ``total_proof_time_ms`` spans execution and trace, so it is the time from the input to the proof;
-``stark_prove_excluding_trace_time_ms`` is proving. What brackets hold is the difference to
-another report. Keys (``agg_keygen``) are made beforehand: the summary's total leaves them out.
+an execution that comes before all segments (``execute_metered``) is no part of it, but of the
+summary's total, and in newer reports of the stage's line above. ``stark_prove_excluding_trace``
+is proving. What brackets hold is the difference to another report. Keys (``agg_keygen``) are made
+beforehand: the total leaves them out.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from sitegen.model import (
 )
 
 _PROVER, _SUMMARY, _PARALLEL = "openvm", "Proof Time (s)", "Parallel Proof Time (s)"
+#: The column of a stage's table that a column of the summary is of.
+_OF = {_SUMMARY: "sum", _PARALLEL: "max"}
 _PROVERS = re.compile(r"Parallel Proof Time \(([0-9]{1,6}) provers\) \(s\)")
 _HEAD = re.compile(r"\|\s{0,9}Summary\s{0,9}\|\s{0,9}Proof Time \(s\)\s{0,9}\|")
 _DIFFERENCE = re.compile(r"^\([-+][0-9.,]{1,30} \[[-+]?[0-9.,]{1,30}%\]\)\s{0,9}")
@@ -55,13 +59,15 @@ _STAGES = (
 _NAMELESS = ("app", "app_proof")
 _WHOLE = "total_proof_time_ms"
 _TIMES: Mapping[str, tuple[str, ...]] = {
-    "execute_time": ("execute_time_ms", "execute_metered_time_ms"),
+    "execute_time": ("execute_time_ms", "execute_e1_time_ms", "execute_metered_time_ms"),
     "witness_time": ("trace_gen_time_ms",),
     "prove_time": ("stark_prove_excluding_trace_time_ms",),
 }
+#: Executions before those of the segments.
+_BEFORE = ("execute_e1_time_ms", "execute_metered_time_ms")
 _CYCLES = ("total_cycles", "execute_metered_insns", "execute_preflight_insns")
 _NATIVES = {
-    "zktls.total_time": f"{_WHOLE}, sum of the stages so far",
+    "zktls.total_time": f"{_WHOLE} and execution before it, sum of the stages so far",
     "zktls.setup_time": f"{_WHOLE} of keygen",
     **{f"zktls.{metric}": " or ".join(names) for metric, names in _TIMES.items()},
     "zktls.cycles": " or ".join(_CYCLES),
@@ -122,15 +128,15 @@ class _Stage(Struct):
         with proofs.at(f"{self.name}, {names[0]}"):
             return quantities.duration(self.text(*names, column=column), "ms")
 
-    @property
-    def total(self) -> Quantity | None:
-        """Return how long all its proofs took, as exactly as the report says it."""
-        return self.time(_WHOLE) or self.seconds.get(_SUMMARY)
+    def whole(self, column: str) -> Quantity | None:
+        """Return how long its proofs took with the execution before them: all, or the slowest.
 
-    @property
-    def slowest(self) -> Quantity | None:
-        """Return how long the slowest of its proofs took."""
-        return self.time(_WHOLE, column="max") or self.seconds.get(_PARALLEL)
+        Where its own table is missing that is the time in the summary, which is rounded.
+        """
+        if time := self.time(_WHOLE, column=_OF[column]):
+            before = [quantity for name in _BEFORE if (quantity := self.time(name))]
+            return quantities.total([time, *before])
+        return self.seconds.get(column)
 
 
 def knows(data: bytes) -> bool:
@@ -158,7 +164,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     _whole(recorder, name, asks, [stage for stage in stages if not stage.keygen], status)
     last = recorder.series(name, _about(asks, name, _modes(stages)[-1]), status=status)
     for stage in stages:
-        if stage.keygen and (time := stage.total):
+        if stage.keygen and (time := stage.whole(_SUMMARY)):
             last.add("zktls.setup_time", "value", *time, about=params(stage=stage.name))
     for column, time in totals.items():
         if (provers := _PROVERS.fullmatch(column)) and time:
@@ -189,7 +195,7 @@ def _stages(text: str) -> tuple[list[_Stage], dict[str, Quantity | None]]:
     if summaries > 1:
         fix = "import each from a file of its own"
         raise SitegenError(f"it holds {summaries} reports", fix=fix)
-    proven = [stage for stage in stages.values() if not stage.keygen and stage.total]
+    proven = [stage for stage in stages.values() if not stage.keygen and stage.whole(_SUMMARY)]
     if not proven:
         raise SitegenError("no stage of a proof is in it")
     return [*proven, *(stage for stage in stages.values() if stage.keygen)], totals
@@ -279,7 +285,7 @@ def _whole(recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], stat
             continue
         so_far = stages[:number]
         series = recorder.series(name, _about(asks, name, mode), status=status)
-        times = {"total_time": quantities.total(stage.total for stage in so_far)}
+        times = {"total_time": quantities.total(stage.whole(_SUMMARY) for stage in so_far)}
         cycles: dict[str, list[Quantity]] = {}
         if mode == "core":
             times |= {metric: stages[0].time(*names) for metric, names in _TIMES.items()}
@@ -287,7 +293,7 @@ def _whole(recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], stat
                 cycles["user"] = [Quantity(float(count), str(count))]
         present = {metric: [time] for metric, time in times.items() if time}
         contract.write(series, proofs.scope(mode), present, cycles, once=True)
-        if parallel := quantities.total(stage.slowest for stage in so_far):
+        if parallel := quantities.total(stage.whole(_PARALLEL) for stage in so_far):
             series.add("openvm.parallel_time", "value", *parallel)
 
 
@@ -298,25 +304,30 @@ def _cycles(stage: _Stage) -> int | None:
 
 def _contradictions(stages: list[_Stage], totals: Mapping[str, Quantity | None]) -> Iterator[str]:
     """Yield what in a report contradicts something else in it, in sentences."""
+    proven = [stage for stage in stages if not stage.keygen]
     for stage in stages:
-        if stage.table is None:
-            continue
-        for column, ours in ((_SUMMARY, stage.time(_WHOLE)), (_PARALLEL, stage.slowest)):
-            theirs = stage.seconds.get(column)
-            if theirs and ours and abs(theirs.exact - ours.exact) > _HALF:
-                yield f"{stage.name} took {ours.value:g} s by its table, {theirs.value:g} s above"
-        ordered = [stage.time(_WHOLE, column=name) for name in ("min", "avg", "max", "sum")]
-        whole, listed = ordered[-1], [each.exact for each in ordered if each]
-        if listed != sorted(listed):
-            yield f"least, mean, most and sum of {stage.name} are not in that order"
-        parts = [time for names in _TIMES.values() if (time := stage.time(*names[:1]))]
-        if whole and sum(part.exact for part in parts) > _MORE * whole.exact:
-            yield f"the parts of {stage.name} took longer than the whole"
-    for column, get in ((_SUMMARY, "total"), (_PARALLEL, "slowest")):
-        proven = [stage for stage in stages if not stage.keygen]
-        total, ours = totals.get(column), quantities.total(getattr(s, get) for s in proven)
+        if stage.table is not None:
+            yield from _against_itself(stage)
+    for column in _OF:
+        total, ours = totals.get(column), quantities.total(s.whole(column) for s in proven)
         if total and ours and abs(total.exact - ours.exact) > _HALF * (len(proven) + 1):
             yield f"the stages took {ours.value:g} s together, and the total is {total.value:g} s"
+
+
+def _against_itself(stage: _Stage) -> Iterator[str]:
+    """Yield where a stage's table contradicts itself, or its line in the summary."""
+    for column, name in _OF.items():
+        theirs, ours = stage.seconds.get(column), stage.time(_WHOLE, column=name)
+        either = [time.exact for time in (ours, stage.whole(column)) if time]
+        if theirs and ours and all(abs(theirs.exact - time) > _HALF for time in either):
+            yield f"{stage.name} took {ours.value:g} s by its table, {theirs.value:g} s above"
+    ordered = [stage.time(_WHOLE, column=name) for name in ("min", "avg", "max", "sum")]
+    whole, listed = ordered[-1], [each.exact for each in ordered if each]
+    if listed != sorted(listed):
+        yield f"least, mean, most and sum of {stage.name} are not in that order"
+    parts = [time for names in _TIMES.values() if (time := stage.time(*names[:1]))]
+    if whole and sum(part.exact for part in parts) > _MORE * whole.exact:
+        yield f"the parts of {stage.name} took longer than the whole"
 
 
 OPENVM = Reader("openvm", "OpenVM's benchmark report (Markdown)", knows, read, Asks, text=True)

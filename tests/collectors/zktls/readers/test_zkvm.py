@@ -191,3 +191,17 @@ def test_a_case_of_nothing_is_refused() -> None:
     assert zkvm.CASES.knows(data)
     with pytest.raises(SitegenError, match="case 1: it was neither proven nor executed"):
         zkvm.CASES.runs(data, {"prover": "x"})
+
+
+def test_a_proof_that_was_only_verified_has_no_proving_time() -> None:
+    done = b'{"success": {"proof_size": 256, "verification_time_ms": 200}}'
+    rows = of(read(b'{"name": "a", "metadata": null, "verification": %s}' % done), "a")
+    assert {metric: row.value for metric, row in rows.items()} == {
+        "verify_time": 0.2,
+        "proof_size": 256,
+    }
+    [reading] = zkvm.CASES.runs(
+        b'{"name": "a", "verification": {"crashed": {"reason": "bad"}}}', SAID
+    )
+    [row] = reading.measurements
+    assert (row.metric, row.status) == ("zktls.verify_time", Status.FAILED)
