@@ -1,8 +1,8 @@
 """The tables in a text: Markdown's with bars, and HTML's, each row with the line it stands on.
 
 A cell is what stands there, but for HTML mark-up and entities. Of an HTML table that is not
-``regular``, whose cells span others or that holds another table, nobody knows which heading a
-cell stands under.
+``regular``, whose cells span rows or whose headings span columns, or that holds another table,
+nobody knows which heading a cell stands under.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ROW = re.compile(r"(?i)<tr(\s[^<>]{0,500})?>")
 _CELL = re.compile(r"(?i)<t[dh](\s[^<>]{0,500})?>")
 _CELL_END = re.compile(r"(?i)</(?:td|th|tr|thead|tbody|tfoot)>")
 _TABLE_END = re.compile(r"(?i)</table>")
-_SPANS = re.compile(r"(?i)(?:row|col)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?:[2-9]|\d\d|0)")
+_SPANS = re.compile(r"(?i)(row|col)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?:[2-9]|\d\d|0)")
 #: A note's number is no digit of what it stands behind.
 _MARK_UP = re.compile(r"(?i)<sup>[^<>]{0,20}</sup>|<[/!a-z][^<>]{0,500}>")
 
@@ -63,13 +63,15 @@ def in_html(text: str) -> Iterator[Table]:
     """Yield the HTML tables of a text; the first row of each has the headings."""
     for line, _, body in _pieces(_TABLE, text, 1):
         end = _TABLE_END.search(body)
-        regular, rows = end is not None, []
+        regular = end is not None
+        rows: list[Row] = []
         for row_line, _, row in _pieces(_ROW, body[: end.start()] if end else body, line):
             cells = []
             for _, attributes, cell in _pieces(_CELL, row, row_line):
                 closed = _CELL_END.search(cell)
                 cells.append(_bare(cell[: closed.start()] if closed else cell))
-                regular = regular and not _SPANS.search(attributes)
+                spans = {span[1].lower() for span in _SPANS.finditer(attributes)}
+                regular = regular and "row" not in spans and (bool(rows) or "col" not in spans)
             rows.append(Row(row_line, tuple(cells)))
         if rows:
             yield Table(rows[0].line, rows[0].cells, tuple(rows[1:]), regular)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from collectors.tables import Table
 
+#: What a link in Markdown is to who reads it, and its address.
+LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")
 #: Role -> the headings that name it; of several columns of a role the first is meant.
 _HEADINGS: Mapping[str, tuple[str, ...]] = {
     "sku": (
@@ -120,6 +122,7 @@ def columns(table: Table) -> Columns | None:
 
 def words(text: str) -> str:
     """Return a heading in small letters, with the signs of currencies and nothing else."""
+    text = LINK.sub(r"\1", text)
     return " ".join(re.sub(r"([$€£¥%])|[^\w]|_", r" \1 ", text.lower()).split())
 
 

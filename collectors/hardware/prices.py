@@ -30,7 +30,7 @@ from sitegen.model import Doubt, Params, Status, check_time, is_plain, params
 
 _WORKLOAD = "price-table"
 _PERIODS, _SHORT = {"h": "hour", "m": "month"}, {"hour": "h", "month": "month"}
-_HOURS, _MOST_BYTES, _MOST_PRICE = 730, 5_000_000, 10**6
+_HOURS, _MOST_BYTES, _MOST_PRICE = 730, 1_000_000, 10**6
 #: A month has 672 to 744 hours, and tables round.
 _LEAST_HOURS, _MOST_HOURS = 660, 756
 _AMOUNT = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,2}|[0-9]{1,7})(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
@@ -51,7 +51,6 @@ _BYTES = {
 _COUNTED = re.compile(
     r"([0-9]{1,4})\s?[x×]\s?(\D.{0,60})|(.{1,60}?)\s?[x×]\s?([0-9]{1,4})", re.IGNORECASE
 )
-_LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")
 _SYMBOL = re.compile(r"[^\w .,:/+()×&#$€£¥~<>≈±%*–—-]")
 _SUM = re.compile(r"\b(?:sub)?totals?\b|\bsum\b|\baverage\b", re.IGNORECASE)
 _NOTHING = {"", "-", "--", "–", "—", "none", "n/a", "na", "no"}
@@ -61,6 +60,7 @@ _DATED = re.compile(
     re.IGNORECASE,
 )
 _PAID = re.compile(rb"\$|\xe2\x82\xac|USD|EUR|(?i:price|cost|hourly|monthly)")
+_USUAL = ("", "on-demand")
 _NO_TIME = "for a time that is not said"
 
 
@@ -188,7 +188,7 @@ def _counted(text: str) -> tuple[str, str]:
 
 def _clean(cell: str) -> str:
     """Return a cell without what Markdown and readers' eyes are for."""
-    text = _LINK.sub(r"\1", cell).replace("**", "").replace("`", "").replace("__", "")
+    text = headings.LINK.sub(r"\1", cell).replace("**", "").replace("`", "").replace("__", "")
     return " ".join(_SYMBOL.sub(" ", text).split())[:80].strip(" *")
 
 
@@ -196,12 +196,18 @@ def _row(  # noqa: PLR0913 - a row, where it stands and what it says
     found: _Prices, row: Row, table: Table, columns: Columns, about: Mapping[str, str], asks: Asks
 ) -> None:
     """Take the prices of one row, and the memory of the machine."""
+    offers = []
     for column in columns.prices:
         offer = _offer(row.cells[column.place], column, asks)
         if isinstance(offer, str):
             found.left[offer] += bool(offer)
-            continue
-        extra = {"billing": column.kind} if column.kind else {}
+        else:
+            offers.append((column, offer))
+    plain = [c.kind for c, offer in offers if offer.period == "hour" and c.kind in _USUAL]
+    for column, offer in offers:
+        # A month's price beside an hour's is of the same offer.
+        bought = column.kind or (plain[0] if plain and offer.period == "month" else "")
+        extra = {"billing": bought} if bought else {}
         extra |= {"per": "gpu"} if column.per_gpu else {}
         key = params(**{**about, **extra})
         found.offers.setdefault(key, {}).setdefault(offer.period, set()).add(offer)

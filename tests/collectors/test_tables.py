@@ -54,9 +54,12 @@ def test_where_it_is_not_known_under_what_a_cell_stands_is_said(text: str) -> No
     assert not next(in_html(text)).regular
 
 
-def test_a_span_of_one_is_none() -> None:
-    [table] = in_html("<table><tr><th rowspan='1' colspan=1>A</th></tr></table>")
+def test_a_span_of_one_is_none_and_one_over_a_row_is_seen_by_its_cells() -> None:
+    [table] = in_html("<table><tr><th rowspan='1' colspan=1>A</th><th>B</tr></table>")
     assert table.regular
+    [table] = in_html("<table><tr><th>A<th>B</tr><tr><td colspan=2>x</tr><tr><td>1<td>2</table>")
+    assert table.regular
+    assert [row.cells for row in table.rows] == [("x",), ("1", "2")]
 
 
 @given(st.text(alphabet="|-: \n\\<>/abtdrhe=\"'&;<table><tr><td>", max_size=300))

@@ -17,6 +17,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from collectors.zktls import quantities
@@ -61,7 +62,7 @@ _DEVICES = ("cpu", "cuda", "gpu", "network", "local")
 _NUMBERED = ("size", "threads", "cores", "gpus", "concurrency", "processes", "workers", "requests")
 _SETTING = re.compile(r"[\w .:/+()-]{0,80}", re.ASCII)
 _BARE, _DECIMAL = re.compile(r"[0-9][0-9.,]{0,40}"), re.compile(r"[0-9]{0,20}\.[0-9]{1,40}")
-_MOST_CELLS, _MOST_TOLD, _AGREE = 200, 8, Fraction(2, 100)
+_MOST_CELLS, _MOST_TOLD, _MOST_ROWS, _AGREE = 200, 8, 20_000, Fraction(2, 100)
 _DEFINITIONS = (
     MetricDefinition(
         *("sp1.prover_gas", "Prover gas", "count", "none"),
@@ -121,6 +122,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return one run with every row; raises Refused for mock proofs."""
     recorder, table = Recorder(definitions=_DEFINITIONS), [*proofs.csv_rows(data, set())]
     rows = [cells for _, cells in table]
+    if len(rows) > _MOST_ROWS:
+        raise SitegenError(f"it has {len(rows):,} rows, and {_MOST_ROWS:,} at most are read")
     listed = columns.columns(rows[0] if rows else ())
     settings = [column for column in listed if _is_setting(column, rows)]
     for line, cells in table:
@@ -201,7 +204,7 @@ def _figures(
         if quantity is None:
             continue
         known = figures[column.of].setdefault((column.role, column.statistic), quantity)
-        if abs(known.exact - quantity.exact) > _AGREE * known.exact:
+        if known is not quantity and abs(known.exact - quantity.exact) > _AGREE * known.exact:
             sentence = f"{column.name} contradicts another column of the same figure"
             recorder.doubt(Doubt.INCONSISTENT, sentence, name)
     return figures
@@ -266,6 +269,7 @@ def _stated(mode: str, figures: _Figures, asks: Asks) -> str:
     return proofs.answer(asks, "proof_mode", mode and proofs.label(mode))
 
 
+@lru_cache(maxsize=256)
 def _about(metric: str, mode: str) -> Params:
     """Return the parameters that rows of a metric have beside those of their series."""
     return {

@@ -159,9 +159,16 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     for sentence in wrong:
         recorder.doubt(Doubt.INCONSISTENT, sentence, name)
     status = Status.SUSPECT if wrong else Status.OK
+    if rounded := [stage.name for stage in stages if stage.table is None]:
+        sentence = f"without a table, the times of these are rounded: {', '.join(rounded)}"
+        recorder.doubt(Doubt.ROUNDED, sentence[:300], name)
+    proven = [stage for stage in stages if not stage.keygen]
+    if sentence := _against_total(proven, totals, _PARALLEL):
+        # Some versions add it up otherwise; ours is of the stages.
+        recorder.note(f"With a prover for each proof the stages took {sentence}.")
     for stage in stages:
         _stage(recorder, name, stage, status)
-    _whole(recorder, name, asks, [stage for stage in stages if not stage.keygen], status)
+    _whole(recorder, name, asks, proven, status)
     last = recorder.series(name, _about(asks, name, _modes(stages)[-1]), status=status)
     for stage in stages:
         if stage.keygen and (time := stage.whole(_SUMMARY)):
@@ -269,8 +276,6 @@ def _stage(recorder: Recorder, name: str, stage: _Stage, status: str) -> None:
     times = {key: stage.time(_WHOLE, column=column) for key, column in columns.items()}
     if stage.table is None:
         times["total"] = stage.seconds.get(_SUMMARY)
-        sentence = f"the table of {stage.name} is missing: its time is that of the summary"
-        recorder.doubt(Doubt.ROUNDED, sentence, name)
     one = times["total"] == times["mean"]
     for statistic, time in times.items():
         if time and (statistic == "total" or not one):
@@ -308,10 +313,16 @@ def _contradictions(stages: list[_Stage], totals: Mapping[str, Quantity | None])
     for stage in stages:
         if stage.table is not None:
             yield from _against_itself(stage)
-    for column in _OF:
-        total, ours = totals.get(column), quantities.total(s.whole(column) for s in proven)
-        if total and ours and abs(total.exact - ours.exact) > _HALF * (len(proven) + 1):
-            yield f"the stages took {ours.value:g} s together, and the total is {total.value:g} s"
+    if sentence := _against_total(proven, totals, _SUMMARY):
+        yield f"the stages took {sentence}"
+
+
+def _against_total(proven: list[_Stage], totals: Mapping[str, Quantity | None], column: str) -> str:
+    """Return how a total of the summary is not that of the stages, or nothing."""
+    total, ours = totals.get(column), quantities.total(stage.whole(column) for stage in proven)
+    if total and ours and abs(total.exact - ours.exact) > _HALF * (len(proven) + 1):
+        return f"{ours.value:g} s together, and the total is {total.value:g} s"
+    return ""
 
 
 def _against_itself(stage: _Stage) -> Iterator[str]:

@@ -188,6 +188,12 @@ def test_a_month_that_is_no_month_of_its_hour_is_doubted() -> None:
     assert of(reading)["g6.xlarge"].status == Status.SUSPECT
 
 
+def test_a_month_beside_an_hour_is_of_the_same_offer() -> None:
+    heads = "| [Instance Type](https://example.org/a) | Price (On-Demand) | Monthly (24/7) |"
+    [row] = of(read(f"{heads}\n|-|-|-|\n| t2.micro | $0.0116/hour | $8.50 |\n")).values()
+    assert (row.value, dict(row.params)["billing"]) == (0.0116, "on-demand")
+
+
 def test_the_same_price_twice_is_one_and_two_prices_are_none() -> None:
     rows = of(read(table("$/hr", "$1", "$2") + "\n" + table("$/hr", "$1")))
     assert {name: (row.value, row.repetition) for name, row in rows.items()} == {
@@ -225,6 +231,8 @@ def test_spanned_cells_and_rows_of_another_width_are_left_out() -> None:
         read(spanned)
     reading = read(table("$/hr", "$1", "$2 | more"))
     assert set(of(reading)) == {"m1.large"}
+    remark = MONTHLY.replace(b"</tbody>", b"<tr><td colspan='4'>as of today</td></tr></tbody>")
+    assert of(read(remark)) == of(read(MONTHLY))
 
 
 @pytest.mark.parametrize("name", ["readme.md", "monthly.html"])

@@ -195,3 +195,9 @@ def test_mock_proofs_are_refused(data: bytes) -> None:
 )
 def test_others_tables_are_not_claimed(data: bytes) -> None:
     assert not modes.MODES.knows(data)
+
+
+def test_a_table_of_more_rows_than_anybody_proves_is_refused() -> None:
+    header, row, *_ = EXECUTED.splitlines(keepends=True)
+    with pytest.raises(SitegenError, match="it has 20,001 rows, and 20,000 at most are read"):
+        read(header + row * 20_001)
