@@ -18,40 +18,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sitegen.collect import Host, servers
+from sitegen.collect.declared import served
+from sitegen.collect.declared.served import Served
 from sitegen.collect.servers import LOOPBACK
 
 if TYPE_CHECKING:
     import psutil
 
-BODY = (b"sitegen measures how fast this document is served.\n" * 21)[:1024]
+#: The server that wrk measures too.
+_NGINX = served.shared("nginx")
+BODY = _NGINX.names["body"].encode()
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
-#: How openssl makes them.
-MAKING = (
-    *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-    *("-keyout", KEY, "-out", CERTIFICATE, "-subj", "/CN=localhost"),
-)
 _BACKLOG = 4096
-
-_NGINX = """\
-daemon off;
-worker_processes {workers};
-pid nginx.pid;
-error_log nginx.log warn;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
-    uwsgi_temp_path temp; scgi_temp_path temp;
-    keepalive_requests 1000000;
-    server {{
-        listen {loopback}:{http} backlog={backlog};
-        {tls_listen}
-        location / {{ default_type text/plain; return 200 "{body}"; }}
-    }}
-}}
-"""
-_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog}; ssl_protocols {tls};
-        ssl_certificate {folder}/{certificate}; ssl_certificate_key {folder}/{key};"""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -64,6 +42,14 @@ class Target(msgspec.Struct, frozen=True):
     https: int
     tls: str
     workers: int
+
+
+def nginx(target: Target, openssl: str = "openssl") -> Served:
+    """Return what starts nginx, its files, what makes its certificate, what a run keeps of it."""
+    where = {"host": LOOPBACK, "port": target.http, "port2": target.https, "folder": target.folder}
+    programs = {"server": target.server_path, "openssl": openssl}
+    values = {**where, **programs, "cpus": target.workers, "tls": target.tls}
+    return served.filled(_NGINX, values, "ab")
 
 
 def serving(target: Target, host: Host) -> AbstractContextManager[psutil.Process]:
@@ -83,12 +69,11 @@ def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
-    # Workers that have given up root could not read a file here: the body is in the text.
-    text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
-    fixed = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
-    config = text.format(**msgspec.structs.asdict(target), **fixed, body=BODY.decode())
-    Path(target.folder, "nginx.conf").write_text(config, "utf-8")
-    return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
+    one = nginx(target)
+    for name, text in one.files.items():
+        if tls or name == "nginx.conf":
+            Path(target.folder, name).write_text(text, "utf-8")
+    return list(one.command)
 
 
 class _Answer(asyncio.Protocol):

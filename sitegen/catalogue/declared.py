@@ -155,19 +155,21 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     """A value that the output has, and where.
 
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
-    a path, and ``part`` the regular expression of what is it in the text found there. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
-    what the tool's own words for units mean. ``words`` replace words of the tool. One that is
-    ``optional`` may be missing. Of several that are found the first is taken, or all: ``take`` says
-    what they come to.
+    a path, and ``part`` the regular expression of what is it in the text found there. Without
+    ``at`` the field is the group so called of what found the record. ``unit`` is that in which it
+    is printed, or a group ``unit`` has it, and ``units`` says what the tool's own words for units
+    mean. ``words`` replace words of the tool; one that is made empty is as if it were not there.
+    One that is ``optional`` may be missing. Of several that are found the first is taken, the last,
+    or all: ``take`` says what they come to.
     """
 
-    at: Place
+    at: Annotated[str, Meta(max_length=500, description="a path or an expression")] = ""
     unit: str = ""
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
     part: str = ""
-    take: Literal["first", "count", "sum", "mean", "min", "max"] = "first"
+    take: Literal["first", "last", "count", "sum", "mean", "min", "max"] = "first"
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,15 +186,33 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
-    """The raw series behind a metric: a place for each point, and in it x and y."""
+    """The raw series behind a metric: a place for each point, and in it x and y.
+
+    Points count where ``only`` is true, or all, and not where one of ``without`` is.
+    """
 
     metric: Text
     each: Place
     y: Place
     x: Place = "#"
+    only: str = ""
+    without: Texts = ()
     unit: str = ""
     x_unit: str = "s"
     kind: Literal["time", "request"] = "time"
+
+
+class Rows(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of a table in a text, of which every cell is a result of its own.
+
+    ``head`` begins the line that names the columns and ``column`` finds each name in its rest;
+    ``row`` begins a row, and ``cell`` finds each figure in its rest. Their groups are fields.
+    """
+
+    head: Place
+    column: Place
+    row: Place
+    cell: Place
 
 
 class Kept(Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,22 +225,28 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """A form of output: how it is known, and where it has what.
 
-    ``knows`` are texts that are all in it; without any it is not imported. ``each`` finds the
-    records in it; ``only`` says which count. ``values`` gives an expression for each
-    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``. ``entries`` are
+    ``where`` is stdout, stderr, both (one after the other) or a file that the tool wrote. ``knows``
+    are texts that are all in it, ``lacks`` such that none of them is; one that knows none is not
+    imported. ``each`` finds the results in it, ``rows`` the cells of tables in those, and ``only``
+    says which count. Where they are all that stands in a mapping (``a.*``) a result's own name is
+    ``record``, and that of the mapping ``record_of``. ``values`` gives an expression for each
+    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``, and ``entries``
     places of mappings of which each entry is a parameter too, by what its name is begun with.
-    ``asks`` is what the output does not say. ``ends`` are texts without one of which it is not
-    whole. ``beside`` names a document that lies beside the output and says what it is of: its
-    fields are found at ``$beside``.
+    ``asks`` is what the output does not say, ``beside`` names a document that lies beside it and
+    says what it is of: its fields are found at ``$beside``. ``ends`` are texts without one of which
+    it is not whole, and ``fails`` is the field in which the tool says why a result is none. One
+    ``like`` others has all of them that it does not say itself, but for how they are known.
     """
 
-    values: dict[str, Formula]
+    values: dict[str, Formula] = {}
     title: str = ""
     form: Form = "text"
     where: str = "stdout"
     knows: Texts = ()
+    lacks: Texts = ()
     benchmark: str = ""
     each: str = ""
+    rows: tuple[Rows, ...] = ()
     only: str = ""
     fields: dict[Name, Place | Field] = {}
     workload: str = ""
@@ -231,8 +257,10 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, Text | Kept] = {}
     facts: dict[str, Text] = {}
     asks: Words = {}
-    ends: Texts = ()
     beside: str = ""
+    ends: Texts = ()
+    fails: str = ""
+    like: Texts = ()
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,7 +268,8 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
 
     Without it those are meant that the command asks for. ``only`` says for which combinations,
     ``reads`` are the outputs that it has; all of them without it. Where an output has several
-    results ``expects`` are the parameters of each: what is not delivered is recorded as failed.
+    results ``expects`` are the parameters of each, and ``gives`` their metrics, of those that the
+    output may have: what is not delivered is recorded as failed.
     """
 
     command: Line
@@ -250,6 +279,7 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
     params: Words = {}
     reads: Texts = ()
     expects: tuple[Words, ...] = ()
+    gives: Texts = ()
     about_s: str = ""
     timeout_s: Seconds | None = None
 
@@ -264,9 +294,14 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``files`` are written into its folder, and ``prepare`` and ``after`` run once a run: before its
     first start, and when it listens. ``address`` is the setting that names another one instead.
+    ``programs`` are those that it needs, ``names`` what its texts may have in braces besides, and
+    ``tells`` what a run keeps of it and must be alike: not of one at an address.
     """
 
     command: Line
+    programs: dict[Name, Program] = {}
+    names: Words = {}
+    tells: Words = {}
     files: dict[str, str] = {}
     prepare: tuple[Line, ...] = ()
     after: tuple[Line, ...] = ()
@@ -364,21 +399,22 @@ def read_file(file: Path) -> Declared:
 @cache
 def shipped() -> Mapping[str, Declared]:
     """Return the tables that come with sitegen, by benchmark; none where collectors are not here."""
-    # Found and not imported, as their method notes are.
-    spec = find_spec("collectors")
-    places = spec.submodule_search_locations if spec else None
-    files = sorted(Path(next(iter(places)), FOLDER).glob("*.toml")) if places else []
-    return {file.stem: read_file(file) for file in files}
+    return {file.stem: read_file(file) for file in sorted(_folder().glob("*.toml"))}
 
 
 def server(name: str, place: str) -> Server:
     """Return a server that several tables share; raises SitegenError when there is none so called."""
-    spec = find_spec("collectors")
-    places = spec.submodule_search_locations if spec else None
-    file = Path(next(iter(places), ""), FOLDER, "servers", f"{name}.toml") if places else Path()
+    file = _folder() / "servers" / f"{name}.toml"
     if not re.fullmatch(r"[a-z0-9-]{1,40}", name) or not file.is_file():
         raise SitegenError(f"there is no server {name!r}", where=f"{place}.server")
     return toml.decoded(toml.read(file), Server, str(file))
+
+
+def _folder() -> Path:
+    """Return the folder of tables, which is found and not imported, as their method notes are."""
+    spec = find_spec("collectors")
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places or ()), ""), FOLDER)
 
 
 def _whole(benchmark: str, table: Table) -> Table:
@@ -415,9 +451,32 @@ def _whole(benchmark: str, table: Table) -> Table:
         for name, one in table.workloads.items()
     }
     table = replace(table, workloads=workloads)
+    table = replace(table, outputs={one: _like(one, table.outputs) for one in table.outputs})
     if isinstance(table.server, str):
         table = replace(table, server=server(table.server, benchmark))
+    if isinstance(table.server, Server):
+        programs |= table.server.programs
     return replace(table, programs=programs)
+
+
+def _like(name: str, outputs: Mapping[str, Output], within: tuple[str, ...] = ()) -> Output:
+    """Return a form with all of those which it is like that it does not say itself."""
+    own = asdict(outputs[name])
+    for each in outputs[name].like:
+        if each not in outputs or each in (*within, name):
+            continue  # `_problems_of` names it
+        base = asdict(_like(each, outputs, (*within, name)))
+        for key in base.keys() - {"title", "knows", "lacks", "like"}:
+            if isinstance(base[key], dict):
+                own[key] = {**base[key], **own[key]}
+            elif isinstance(base[key], tuple):
+                own[key] += tuple(one for one in base[key] if one not in own[key])
+            elif own[key] == getattr(_NO_OUTPUT, key):
+                own[key] = base[key]
+    return Output(**own)
+
+
+_NO_OUTPUT = Output()
 
 
 def _check(declared: Declared) -> None:
@@ -446,6 +505,9 @@ def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
 
 
 def _problems_of(declared: Declared, name: str, output: Output) -> Iterator[tuple[str, str, str]]:
+    for each in output.like:
+        if each == name or each not in declared.table.outputs:
+            yield f"outputs.{name}.like", f"there is no other output {each!r}", ""
     if not output.values:
         yield f"outputs.{name}.values", "names no metric", ""
     known = declared.table.metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -36,8 +37,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "max": max,
     "min": min,
 }
+#: The first of its arguments that was found: the others need not be there.
+_FIRST = "first"
 _HELP = (
-    "use names of fields, numbers, texts, + - * /, comparisons, and, or, not, min, max, abs, close"
+    "use names of fields, numbers, texts, + - * /, comparisons, and, or, not, min, max, abs, close,"
+    " first"
 )
 
 
@@ -100,7 +104,7 @@ def _check(tree: ast.expr, formula: str) -> None:
         match node:
             case ast.Constant(value=bool() | int() | float() | str()):
                 continue
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in (*_FUNCTIONS, _FIRST):
                 continue
             case ast.BinOp(op=op) if type(op) in _ARITHMETIC:
                 continue
@@ -136,9 +140,18 @@ def _value(node: ast.expr, fields: Mapping[str, Value]) -> Value:  # noqa: C901,
             return any(_value(part, fields) for part in parts)
         case ast.Compare(left=left, ops=ops, comparators=others):
             return _compared(left, ops, others, fields)
+        case ast.Call(func=ast.Name(id=name), args=args) if name == _FIRST:
+            return _first(args, fields)
         case ast.Call(func=ast.Name(id=name), args=args):
             return _FUNCTIONS[name](*(_number(each, fields) for each in args))
     raise AssertionError(ast.dump(node))  # `_check` has passed it
+
+
+def _first(args: list[ast.expr], fields: Mapping[str, Value]) -> Value:
+    for each in args:
+        with contextlib.suppress(_Absent, ZeroDivisionError):
+            return _value(each, fields)
+    raise _Absent
 
 
 def _compared(

@@ -91,6 +91,8 @@ PRINTED: Mapping[str, tuple[str, float]] = {
         ("Ki", 2.0**10), ("Mi", 2.0**20), ("Gi", 2.0**30), ("Ti", 2.0**40))},
     **{f"{prefix}bit/s": ("B/s", factor / 8) for prefix, factor in (
         ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))},
+    **{f"{prefix}bits/sec": ("B/s", factor / 8) for prefix, factor in (
+        ("", 1.0), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))},
     **{f"{prefix}{unit}": (base, factor) for unit, base in (
         ("Hz", "Hz"), ("/s", "1/s"), ("1/s", "1/s"), ("op/s", "op/s")) for prefix, factor in (
         ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))},

@@ -52,3 +52,11 @@ def test_arithmetic_on_a_text_is_refused_in_one_line() -> None:
 
 def test_names_are_the_fields_that_are_asked_for() -> None:
     assert formulas.names("close(rate * took, count, 0.1)") == {"rate", "took", "count"}
+
+
+def test_the_first_that_was_found_stands_for_those_that_were_not() -> None:
+    assert formulas.value("first(a, b * 2) + 1", {"a": 5.0, "b": 1.0}) == 6
+    assert formulas.value("first(a, b * 2) + 1", {"b": 1.0}) == 3
+    assert formulas.value("first(a / z, b)", {"a": 5.0, "z": 0.0, "b": 1.0}) == 1
+    assert formulas.value("first(a, b)", {}) is None
+    assert formulas.names("first(a, b * 2)") == {"a", "b"}

@@ -19,9 +19,11 @@ from msgspec import Meta
 from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
-from sitegen.collect.declared import outputs
-from sitegen.collect.declared.outputs import CPU, DURATION, Known, filled
+from sitegen.collect.declared import outputs, served
+from sitegen.collect.declared.fields import CPU, DURATION, SERVER_CPU, compiled, filled, holes
+from sitegen.collect.declared.outputs import Known
 from sitegen.collect.declared.reader import TableReader
+from sitegen.collect.declared.served import Served
 from sitegen.collect.host import Host, RawOutput, last_line
 from sitegen.collect.protocol import Missing, Plan, Reading, Request, Step
 from sitegen.collect.settings import Settings, described
@@ -94,16 +96,18 @@ class TableCollector(TableReader):
         known: dict[str, object] = {"cpus": request.cpus, "scratch": request.scratch}
         known |= {name: _find(one, Host()) or "" for name, one in self.table.programs.items()}
         prepare: tuple[Step, ...] = ()
+        told: Mapping[str, str] = {}
         if self.server:
             where = self._where(values)
             known |= where
             if "ports" in where:
                 self._check_user(request.scratch)
                 known["folder"] = _home(request.scratch)
-                serve = self._line(self.server.command, known | values)
+                one = served.filled(self.server, known | values, f"{self.declared.place}: server")
                 context.append((_PORTS, str(where["ports"])))
-                context.append((_SERVE, msgspec.json.encode(serve).decode()))
-                prepare = self._prepared(context, known | values)
+                context.append((_SERVE, msgspec.json.encode(one.command).decode()))
+                prepare = self._prepared(context, one)
+                told = one.tells
         steps = tuple(self._steps(values, known, tuple(context)))
         if not steps:
             message = "no workload is left with these settings"
@@ -113,7 +117,7 @@ class TableCollector(TableReader):
             raise SitegenError(message, where=self.BENCHMARK, fix="name fewer values")
         return Plan(
             steps,
-            tuple(self._parameters(values, tool)),
+            tuple(self._parameters(values, tool, told)),
             prepare,
             about_s=sum(float(step.get("about_s")) for step in steps),
             definitions=outputs.definitions(self.declared),
@@ -126,21 +130,30 @@ class TableCollector(TableReader):
         if step.name == _PREPARE:
             return self._make(step, ports, folder, host)
         values: list[tuple[str, str]] = []
-        with contextlib.ExitStack() as stack:
-            server = None
-            if self.server and ports:
-                server = stack.enter_context(self._serving(step, ports, folder, host))
-                busy = servers.cpu_seconds(server)
-            raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-            if server:
-                values.append(("server_cpu_s", f"{servers.cpu_seconds(server) - busy:.3f}"))
+        raw: RawOutput | None = None
+        try:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(servers.many_files())
+                server = None
+                if self.server and ports:
+                    server = stack.enter_context(self._serving(step, ports, folder, host))
+                    busy = servers.cpu_seconds(server)
+                raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
+                if server:
+                    values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        except SitegenError as error:
+            if raw is None:
+                raise
+            # The server is gone: what the tool says of it is kept, and is no result.
+            said = raw.stderr + f"\nsitegen: {error.what}\n".encode()
+            return msgspec.structs.replace(raw, stderr=said, exit_code=raw.exit_code or -1)
         if self.server and ports and "server" in self.table.programs:
             program = self.table.programs["server"]
             values.append(("server_version", _version(program, _find(program, host) or "", host)))
         files = {}
         for name in self._reads(step):
             where = self.table.outputs[name].where
-            if where not in ("stdout", "stderr") and (folder / where).is_file():
+            if where not in ("stdout", "stderr", "both") and (folder / where).is_file():
                 files[where] = (folder / where).read_bytes()
                 (folder / where).unlink()
         return msgspec.structs.replace(raw, values=tuple(values), files=files)
@@ -151,8 +164,10 @@ class TableCollector(TableReader):
             reason = last_line(raw.stderr if raw.stderr.strip() else raw.stdout)
             message = f"{Path(step.argv[0]).name} ended with code {raw.exit_code}: {reason}"
             raise SitegenError(message, where=step.name)
-        fields: dict[str, str | float] = dict(step.params)
-        fields |= {k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)}
+        fields: dict[str, str | float] = {
+            k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)
+        }
+        fields |= dict(step.params)
         fields |= {name: float(text) for name, text in raw.values if name.endswith("_s")}
         fields |= {DURATION: raw.duration_s, **({} if raw.cpu_s is None else {CPU: raw.cpu_s})}
         known = Known(step.workload, step.params, fields)
@@ -160,6 +175,7 @@ class TableCollector(TableReader):
         for name in self._reads(step):
             output = self.table.outputs[name]
             sources = {"stdout": raw.stdout, "stderr": raw.stderr, **raw.files}
+            sources["both"] = raw.stdout + b"\n" + raw.stderr
             data = sources.get(output.where)
             if data is None:
                 raise SitegenError(f"it wrote no {output.where}", where=step.name)
@@ -189,21 +205,20 @@ class TableCollector(TableReader):
         address = values.get(self.server.address) if self.server.address else None
         if not address:
             found = servers.free_ports(self.server.ports, self.BENCHMARK)
-            more = {f"port{n}": port for n, port in enumerate(found[1:], start=2)}
             ports = ",".join(map(str, found))
             return {
                 "host": servers.LOOPBACK,
-                "port": found[0],
                 "ports": ports,
                 "access": "loopback",
-                **more,
+                **_ports(found),
             }
         host, _, port = str(address).rpartition(":")
         if not host or not port.isdecimal() or re.search(r"[\s/@]", host):
             where = f"--set {self.BENCHMARK}.{self.server.address}"
             message = f"{str(address)[:60]!r} is no address with a port"
             raise SitegenError(message, where=where, fix="write it as 192.0.2.1:5201")
-        return {"host": host.strip("[]"), "port": int(port), "access": "network"}
+        same = _ports([int(port)] * self.server.ports)
+        return {"host": host.strip("[]"), "access": "network", **same}
 
     def _steps(
         self,
@@ -279,41 +294,30 @@ class TableCollector(TableReader):
         return float(found) if isinstance(found, int | float) else _ABOUT_S
 
     def _text(self, template: str, every: Mapping[str, object], key: str) -> str:
-        text = filled(template, every)
-        if text is None:
-            absent = next(name for name in outputs.holes(template) if name not in every)
-            where = f"{self.declared.place}: workloads.{key}"
-            raise SitegenError(f"nothing is called {{{absent}}}", where=where)
-        return text
+        return served.text(template, every, f"{self.declared.place}: workloads.{key}")
 
-    def _parameters(self, values: Mapping[str, Any], tool: ToolIdentity) -> Iterator[Parameter]:
+    def _parameters(
+        self, values: Mapping[str, Any], tool: ToolIdentity, told: Mapping[str, str]
+    ) -> Iterator[Parameter]:
         varied = {name for one in self.table.workloads.values() for name in one.each}
         address = self.server.address if self.server else ""
         for name, setting in self.table.settings.items():
-            if name in varied or name == address or values[name] is None:
+            of_server = self.server and name in self.server.tells
+            if name in varied or name == address or of_server or values[name] is None:
                 continue
             yield Parameter(name, _word(values[name]), setting.comparability)
+        for name, text in told.items():
+            yield Parameter(name, text, Comparability.MUST_MATCH)
         yield Parameter("tool_version", tool.version or "unknown", Comparability.CAVEAT)
 
-    def _prepared(
-        self, context: Sequence[tuple[str, str]], known: Mapping[str, object]
-    ) -> tuple[Step, ...]:
+    def _prepared(self, context: Sequence[tuple[str, str]], one: Served) -> tuple[Step, ...]:
         """Return the step that writes the server's files and makes its data, where it has any."""
-        server = cast("Server", self.server)
-        if not (server.files or server.prepare or server.after):
+        if not (one.files or one.prepare or one.after):
             return ()
-        files = {name: self._text(text, known, "server") for name, text in server.files.items()}
-        told = {
-            "files": files,
-            "before": [self._line(line, known) for line in server.prepare],
-            "after": [self._line(line, known) for line in server.after],
-        }
+        told = {"files": one.files, "before": one.prepare, "after": one.after}
         more = tuple((name, msgspec.json.encode(each).decode()) for name, each in told.items())
         argv = (_PREPARE, self.BENCHMARK)
         return (Step(_PREPARE, _PREPARE, argv, _PREPARE_S, context=(*context, *more)),)
-
-    def _line(self, words: Sequence[str], known: Mapping[str, object]) -> list[str]:
-        return [self._text(word, known, "server") for word in words]
 
     def _make(self, step: Step, ports: Sequence[int], folder: Path, host: Host) -> RawOutput:
         """Write the server's files and run what makes its data; the first that fails ends it."""
@@ -374,7 +378,14 @@ class TableCollector(TableReader):
         closed = [one for one in scratch.absolute().parents if not one.stat().st_mode & 0o001]
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
+            if "directory" in self.table.settings:
+                fix += f", or name another folder: --set {self.BENCHMARK}.directory=/var/tmp"
             raise SitegenError(message, where=self.BENCHMARK, fix=fix)
+
+
+def _ports(found: Sequence[int]) -> dict[str, object]:
+    """Return ports as commands name them: port, port2, port3."""
+    return {"port" if n == 1 else f"port{n}": port for n, port in enumerate(found, start=1)}
 
 
 def _check_commands(declared: Declared) -> None:
@@ -384,9 +395,11 @@ def _check_commands(declared: Declared) -> None:
     if isinstance(table.server, Server):
         more = {f"port{n}" for n in range(2, table.server.ports + 1)}
         known |= {"host", "port", "folder", "access", *more}
-        lines = (table.server.command, *table.server.prepare, *table.server.after)
-        texts = [word for line in lines for word in line] + list(table.server.files.values())
-        _check_holes(declared, "server", texts, known)
+        server = table.server
+        lines = (server.command, *server.prepare, *server.after)
+        texts = [word for line in lines for word in line]
+        texts += [*server.files.values(), *server.tells.values()]
+        _check_holes(declared, "server", texts, known | {*server.names})
     for key, one in table.workloads.items():
         if unknown := {*one.reads} - {*table.outputs}:
             where = f"{declared.place}: workloads.{key}.reads"
@@ -404,7 +417,7 @@ def _check_commands(declared: Declared) -> None:
 
 def _check_holes(declared: Declared, key: str, texts: Sequence[str], known: set[str]) -> None:
     for text in texts:
-        if unknown := set(outputs.holes(text)) - known:
+        if unknown := set(holes(text)) - known:
             fix = f"known are {', '.join(sorted(known))}"
             where = f"{declared.place}: {key}"
             raise SitegenError(f"nothing is called {{{min(unknown)}}}", where=where, fix=fix)
@@ -416,7 +429,15 @@ def _home(folder: Path) -> Path:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--") if user else ()
+    """Return what runs a command as another user.
+
+    Whoever changes its user outlives its parent, unless that is said anew. SIGQUIT lets
+    PostgreSQL take its shared memory with it.
+    """
+    if not user:
+        return ()
+    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    return ("setpriv", *who, "--pdeathsig", "QUIT", "--")
 
 
 def _together(said: Sequence[RawOutput]) -> RawOutput:
@@ -448,7 +469,7 @@ def _version(program: Program, path: str, host: Host) -> str:
     line = [path, *(program.version or ("--version",))]
     raw = host.run(line, timeout_s=_VERSION_S)
     text = (raw.stdout + b"\n" + raw.stderr).decode("utf-8", "replace")
-    match = outputs.compiled(program.version_is).search(text)
+    match = compiled(program.version_is).search(text)
     return (match[1] if match.re.groups else match[0])[:80] if match else ""
 
 

@@ -115,7 +115,7 @@ def test_a_figure_that_contradicts_another_is_suspect_and_said() -> None:
 def test_a_result_that_lacks_a_figure_is_left_out_and_said() -> None:
     reading = read(ONE + ONE.replace("rate: 100.0\n", ""))
     assert len([row for row in reading.measurements if row.metric == "bench.rate"]) == 1
-    assert reading.doubts == ((Doubt.CUT_OFF, "1 result without rate, left out", ""),)
+    assert reading.doubts == ((Doubt.CUT_OFF, "1 result left out: it has no rate", ""),)
     with pytest.raises(SitegenError, match="has no rate"):
         read(ONE.replace("rate: 100.0\n", ""))
 
@@ -235,3 +235,23 @@ def test_a_table_that_cannot_be_is_refused_before_anything_runs(
     with pytest.raises(SitegenError, match=says) as refused:
         table(JSON.replace(changed, to))
     assert "bench.toml: outputs.json" in str(refused.value)
+
+
+def test_records_that_a_document_names_are_known_by_their_names() -> None:
+    text = """
+[metrics.rate]
+unit = "1/s"
+better = "higher"
+definition = "x"
+[outputs.json]
+form = "json"
+each = "runs.*.*"
+only = "record != 'all'"
+params = { command = "{record}", run = "{record_of}" }
+fields = { rate = "rate" }
+values = { rate = "rate" }
+"""
+    data = '{"runs": {"first": {"get": {"rate": 3}, "all": {"rate": 9}}}}'
+    [row] = read(data, text=text).measurements
+    assert row.params == params(command="get", run="first")
+    assert row.value == 3
