@@ -119,9 +119,9 @@ def _run(suite: str, entry: _Entry) -> Reading:
     definitions: dict[str, MetricDefinition] = {}
     recorder = Recorder(ToolIdentity("github-action-benchmark", ""))
     recorder.started_at = timestamp(datetime.fromtimestamp(entry.date / 1000, UTC))
-    recorder.parameter("tool", entry.tool, Comparability.CAVEAT)
+    recorder.parameter("tool", entry.tool, Comparability.IGNORED)
     if entry.commit and entry.commit.id:
-        recorder.parameter("commit", entry.commit.id[:64], Comparability.IGNORED)
+        recorder.parameter("commit", entry.commit.id[:64], Comparability.CAVEAT)
     for name, value, printed, bench in _figures(entry):
         unit = _unit(printed)
         better, doubted = _better(entry.tool, unit)

@@ -44,6 +44,7 @@ has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then
     has git || need git git
+    has hyperfine || need hyperfine hyperfine
     has chromium-headless-shell chromium-browser google-chrome || need chromium-headless-shell -
     if has fc-list; then
         fc-list | grep -qi liberation || need fonts-liberation -

@@ -9,6 +9,7 @@ from collectors.llm.readers import (
     inference_perf,
     inferencex,
     llama_bench,
+    llama_benchy,
     llmperf,
     nightly,
     nvidia,
@@ -23,6 +24,6 @@ READERS: tuple[Reader, ...] = (
     *(console.CONSOLE, nightly.RESULTS),
     *(inference_perf.LIFECYCLE, llmperf.SUMMARY, llmperf.REQUESTS),
     *(ollama.ANSWERS, ollama.TEXT),
-    *(llama_bench.BENCH, llama_bench.BATCHED, nvidia.PERF, guidellm.GUIDELLM),
+    *(llama_bench.BENCH, llama_bench.BATCHED, llama_benchy.REPORT, nvidia.PERF, guidellm.GUIDELLM),
 )
 BUNDLES: tuple[Bundle, ...] = (commands.BUNDLE,)
