@@ -75,7 +75,7 @@ def serving(  # noqa: PLR0913 - what a server needs
 
 
 def cpu_seconds(server: psutil.Process) -> float:
-    """Return the CPU time that a server and its workers have used so far, those that ended with it."""
+    """Return the CPU time so far of a server and its workers, also of those that have ended."""
     total = 0.0
     for process in (server, *server.children(recursive=True)):
         with contextlib.suppress(psutil.Error):
