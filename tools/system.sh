@@ -37,6 +37,7 @@ has likwid-bench || need likwid -
 has sysbench || need sysbench sysbench
 has redis-server || need redis-server redis
 has redis-benchmark || need redis-tools -
+has pgbench || need postgresql postgresql
 has sockperf || need sockperf -
 has stress-ng || need stress-ng stress-ng
 has mbw || need mbw -

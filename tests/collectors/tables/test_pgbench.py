@@ -171,3 +171,10 @@ def test_a_folder_that_the_servers_user_cannot_reach_is_said(tmp_path: Path) -> 
     closed.mkdir(mode=0o700)
     with pytest.raises(SitegenError, match=r"cannot reach .*--set pgbench.directory=/var/tmp"):
         plan(closed / "scratch")
+
+
+def test_a_report_that_is_indented_in_a_text_is_read() -> None:
+    lines = (RAW / "old-11.out").read_text().splitlines()
+    indented = read_data("\n".join(f"    {line}" for line in lines).encode())
+    assert figures(indented) == figures(read("old-11"))
+    assert len(indented.samples) == 4

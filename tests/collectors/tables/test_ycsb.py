@@ -119,3 +119,12 @@ def test_what_a_report_contradicts_is_suspect(was: str, becomes: str, says: str)
 def test_percentiles_of_the_oldest_versions_are_in_milliseconds() -> None:
     data = (RAW / "stdout.out").read_text().replace("Latency(us), 520", "Latency(ms), 1")
     assert figures(read_data(data.encode(), ASKED))["read_latency p95"] == pytest.approx(1e-3)
+
+
+def test_a_report_that_is_indented_in_a_text_is_read() -> None:
+    lines = (RAW / "run.out").read_text().splitlines()
+    indented = read_data(
+        "\n".join(f"    {line}" for line in lines).encode(), {"access": "loopback"}
+    )
+    assert figures(indented) == figures(read("run.out", access="loopback"))
+    assert len(indented.samples) == 2
