@@ -215,8 +215,9 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     is not imported. ``each`` finds the records in it; ``only`` says which count. ``values`` gives an
     expression for each ``"metric statistic"``, ``params`` and ``workload`` are texts with
     ``{fields}``. ``asks`` is what the output does not say. ``ends`` are texts without one of which
-    it is not whole, and ``fails`` is the field in which the tool says why a record is no result.
-    One ``like`` others has all of them that it does not say itself, but for how they are known.
+    it is not whole, ``same`` are fields that all its records have alike, and ``fails`` is the field
+    in which the tool says why a record is no result. One ``like`` others has all of them that it
+    does not say itself, but for how they are known.
     """
 
     values: dict[str, Formula] = {}
@@ -237,6 +238,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     facts: dict[str, Text] = {}
     asks: Words = {}
     ends: Texts = ()
+    same: Texts = ()
     fails: str = ""
     like: Texts = ()
 
@@ -302,7 +304,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[Name, ParameterWords] = {}
     headlines: tuple[Headline, ...] = ()
     panels: tuple[Panel, ...] = ()
-    columns: dict[str, Texts] = {}
+    columns: dict[str, Line] = {}
     background: Texts = ()
     wholes: dict[str, str] = {}
     generator: Generator | None = None

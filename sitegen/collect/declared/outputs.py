@@ -97,6 +97,10 @@ def read(declared: Declared, output: Output, data: bytes, known: Known) -> Readi
             missing[reason] = missing.get(reason, 0) + 1
             continue
         _write(declared, output, recorder, fields, known, record)
+    for name in output.same:
+        if len(values := sorted(told.get(name, ()))) > 1:
+            what = f"holds results of several {name.replace('_', ' ')}s: {', '.join(values)[:200]}"
+            raise SitegenError(what, fix="import those of each on their own")
     if not recorder.measurements:
         what, fix = next(iter(missing), ("has no result", _WHOLE))
         raise SitegenError(what, fix=fix)
