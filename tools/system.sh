@@ -38,6 +38,8 @@ has sysbench || need sysbench sysbench
 has redis-server || need redis-server redis
 has redis-benchmark || need redis-tools -
 has sockperf || need sockperf -
+has iperf3 || need iperf3 iperf3
+has wrk || need wrk wrk
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then

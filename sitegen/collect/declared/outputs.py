@@ -42,6 +42,7 @@ CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST = 4000
+_MOST_PRINTED = 10
 _WHOLE = "import the output whole, as the tool printed it"
 #: Units that no tool prints as a word.
 _BARE = ("1/s", "count", "ratio")
@@ -239,7 +240,9 @@ def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None
         raise SitegenError(f"{name.replace('_', ' ')} is printed in {unit!r}, which is not known")
     factor = base[1] if base else 1.0
     printed = text if word in _BARE else f"{text} {word}"
-    printed = printed if len(printed) <= LONGEST_PRINT else ""
+    # What a computer writes with all its digits is rounded nowhere, and reads badly.
+    exact = isinstance(value, float) and len(text) > _MOST_PRINTED
+    printed = "" if exact or len(printed) > LONGEST_PRINT else printed
     return Found(number * factor, base[0] if base else word, printed)
 
 
