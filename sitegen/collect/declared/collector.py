@@ -101,7 +101,6 @@ class TableCollector(TableReader):
             where = self._where(values)
             known |= where
             if "ports" in where:
-                self._check_user(request.scratch)
                 known["folder"] = _home(request.scratch)
                 one = served.filled(self.server, known | values, f"{self.declared.place}: server")
                 context.append((_PORTS, str(where["ports"])))
@@ -328,6 +327,7 @@ class TableCollector(TableReader):
         files, before, after = (
             msgspec.json.decode(step.get(name)) for name in ("files", "before", "after")
         )
+        self._check_user(folder)
         home = _home(folder)
         home.mkdir(exist_ok=True)
         user = self._user()
