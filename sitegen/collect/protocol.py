@@ -129,6 +129,7 @@ class Reading(Struct, frozen=True):
     ``facts`` is what the output says of the machine. ``started_at`` is empty where nothing in
     the output dates it. ``notes`` are remarks, one sentence each. ``doubts`` become caveats: the
     kind, a sentence that says what was seen, and the workload that it is about (empty: all).
+    ``benchmark`` is what was measured where a file holds several: empty, it is its reader's.
     """
 
     measurements: tuple[Measurement, ...]
@@ -142,6 +143,7 @@ class Reading(Struct, frozen=True):
     duration_s: float | None = None
     notes: tuple[str, ...] = ()
     doubts: tuple[tuple[Doubt, str, str], ...] = ()
+    benchmark: str = ""
 
 
 class _Form(Struct, Generic[Data], frozen=True):

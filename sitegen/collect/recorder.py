@@ -50,6 +50,7 @@ class Recorder(Struct):
     _doubts: dict[tuple[Doubt, str], dict[str, None]] = field(default_factory=dict)
     _settings: dict[str, dict[str, set[Parameter]]] = field(default_factory=dict)
     times: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    _units: dict[str, str] = field(default_factory=dict)
 
     def series(
         self,
@@ -120,6 +121,11 @@ class Recorder(Struct):
 
     def unit_of(self, metric: str) -> str:
         """Return the base unit of a metric, sitegen's or the tool's own; raises SitegenError."""
+        if metric not in self._units:
+            self._units[metric] = self._defined_unit(metric)
+        return self._units[metric]
+
+    def _defined_unit(self, metric: str) -> str:
         own = (each.unit for each in self.definitions if each.id == metric)
         unit = METRICS[metric].unit if metric in METRICS else next(own, None)
         if unit is not None:
