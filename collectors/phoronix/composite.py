@@ -16,6 +16,7 @@ from collectors.phoronix import scales, systems
 from sitegen.collect import Reader, Reading, Recorder, Settings, described, markup
 from sitegen.errors import SitegenError
 from sitegen.model import (
+    MACHINE_IN_FILE,
     Comparability,
     Doubt,
     MetricDefinition,
@@ -46,6 +47,8 @@ _VERSION = re.compile(r"v?(\d[\w.+-]{0,60})$")
 _PROFILE_VERSION = re.compile(r"-\d{1,4}\.\d{1,4}\.\d{1,4}$")
 _UNUSABLE = re.compile(r"[^a-z0-9.]+")
 _MOST_RESULTS, _MOST_LISTED = 5_000, 12
+#: Units that do not say what is counted: the scale does.
+_COUNTS = frozenset({"1/s", "ratio"})
 _LONGEST_LABEL, _LONGEST_VALUE = 64, 400
 #: Of a value's digits, and of those of its repetitions, half of the last one may be rounded.
 _SLACK = 1e-9
@@ -68,9 +71,13 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         message = f"holds {len(results):,} results, and {_MOST_RESULTS:,} at most are read"
         raise SitegenError(message)
     asked = asks.system and " ".join(asks.system.split())
-    name = _chosen(list(_names(root, results)), asked)
+    names = list(_names(root, results))
+    name = _chosen(names, asked)
     alike = [system for system in root.findall("System") if _name(system) == name]
-    return (_File(root, alike).reading(results, name),)
+    file = _File(root, alike)
+    if len(names) > 1:
+        file.recorder.parameter(MACHINE_IN_FILE, _digest(name), Comparability.IGNORED)
+    return (file.reading(results, name),)
 
 
 def _names(root: markup.Element, results: Iterable[markup.Element]) -> Iterator[str]:
@@ -145,7 +152,7 @@ class _Result(NamedTuple):
     def params(self) -> Params:
         """What tells its series from others: unlike versions, options or arguments never meet."""
         return params(
-            version=self.version or None,
+            app_version=self.version or None,
             configuration=self.options or None,
             arguments=self.arguments or None,
         )
@@ -159,7 +166,7 @@ class _Result(NamedTuple):
         kept = "" if scales.is_known(self.scale) else ", and kept in it"
         return MetricDefinition(
             self.metric,
-            f"{self.title}, {printed}",
+            f"{self.title}, {printed}" if unit in _COUNTS else self.title,
             unit,
             self.better,
             f"{self.title}{by} of the Phoronix Test Suite, as it is printed in {printed}{kept}. "

@@ -50,7 +50,7 @@ _FACT = re.compile(
     r"(?m)^[ \t]{0,40}(Processor|CPU cores|RAM|Distro|Kernel|VM Type)[ \t]{0,20}:[ \t](.{1,200})$"
 )
 _DATE = re.compile(
-    r"(?m)^[ \t]{0,40}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?[ \t]{1,4}(.{8,60}?\b20\d\d\b.{0,20})$"
+    r"(?m)^[ \t]{0,40}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?[ \t]{1,4}(.{5,60}?\b20\d\d\b.{0,20})$"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = re.compile(r"\b(\d\d):(\d\d):(\d\d)\b(?: (AM|PM)\b)?")

@@ -10,8 +10,8 @@ TOOL = tool.Tool(
     ),
     family=tool.Family("geekbench", "CPU, Geekbench", "What does a TEE cost a processor, by Geekbench?",
         headlines=(
-            tool.Headline("geekbench.score", "value", (("cores_used", "single"), ("version", "*")), title="One core", loses="a core's Geekbench score"),
-            tool.Headline("geekbench.score", "value", (("cores_used", "multi"), ("version", "*")), title="All cores", loses="all cores' Geekbench score"),
+            tool.Headline("geekbench.score", "value", (("cores_used", "single"), ("version", "*")), title="Score", loses="a core's Geekbench score"),
+            tool.Headline("geekbench.score", "value", (("cores_used", "multi"), ("version", "*")), title="Score", loses="all cores' Geekbench score"),
         ),
         panels=(
             tool.Panel("geekbench.score", "value", (("cores_used", "single"),), title="One core", split=("version",)),
