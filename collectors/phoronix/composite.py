@@ -27,7 +27,8 @@ from sitegen.model import (
 )
 
 _ROOT, _SIGNS = b"<PhoronixTestSuite", (b"<Result>", b"<Data>")
-_WHICH = "the one of several systems in the file whose results are read; import it once for each"
+_WHICH = "the one of several systems in the file whose results are read, or all: a run for each"
+_ALL = "all"
 _LONGEST_NAME = 200
 
 
@@ -61,7 +62,7 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the run of the one system in ``data``, or of the one of several that was asked for.
+    """Return the run of the one system in ``data``, or of those of several that were asked for.
 
     Raises SitegenError, which names the systems, for a file of several where none is asked for.
     """
@@ -72,12 +73,17 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         raise SitegenError(message)
     asked = asks.system and " ".join(asks.system.split())
     names = list(_names(root, results))
-    name = _chosen(names, asked)
+    return tuple(_read(root, results, name, len(names)) for name in _chosen(names, asked))
+
+
+def _read(
+    root: markup.Element, results: Sequence[markup.Element], name: str, systems_in_it: int
+) -> Reading:
     alike = [system for system in root.findall("System") if _name(system) == name]
     file = _File(root, alike)
-    if len(names) > 1:
+    if systems_in_it > 1:
         file.recorder.parameter(MACHINE_IN_FILE, _digest(name), Comparability.IGNORED)
-    return (file.reading(results, name),)
+    return file.reading(results, name)
 
 
 def _names(root: markup.Element, results: Iterable[markup.Element]) -> Iterator[str]:
@@ -91,21 +97,23 @@ def _name(element: markup.Element) -> str:
     return markup.text(element, "Identifier")[:_LONGEST_NAME]
 
 
-def _chosen(names: Sequence[str], asked: str | None) -> str:
-    """Return the system whose results are read; raises SitegenError as `read` does."""
+def _chosen(names: Sequence[str], asked: str | None) -> Sequence[str]:
+    """Return the systems whose results are read; raises SitegenError as `read` does."""
     listed = ", ".join(repr(name) for name in names[:_MOST_LISTED])
     more = len(names) - _MOST_LISTED
     listed += f" and {more} more" if more > 0 else ""
     if not names:
         raise SitegenError("holds no result")
+    if asked == _ALL and _ALL not in names:
+        return names
     if asked is not None and asked not in names:
         message = f"there is no system {asked[:40]!r} in the file"
         raise SitegenError(message, where="--set system", fix=f"it has {listed}")
     if asked is None and len(names) > 1:
         message = f"holds results of {len(names)} systems: {listed}"
-        fix = "add --set system=NAME, and import it once for each with the --env that it is"
+        fix = "add --set system=NAME with the --env that it is, or system=all where all are one"
         raise SitegenError(message, fix=fix)
-    return names[0] if asked is None else asked
+    return (names[0] if asked is None else asked,)
 
 
 class _Result(NamedTuple):

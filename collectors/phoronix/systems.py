@@ -141,7 +141,7 @@ def _flaws(text: str) -> dict[str, str]:
     """Return which flaws stand open, and what tells this set of mitigations from others."""
     flaws = {name: state.strip() for name, state in _FLAW.findall(text)}
     if not flaws:
-        return {}
+        return {"mitigations": text}
     open_ = [name for name, state in flaws.items() if state.startswith("Vulnerable")]
     met = sum(state.startswith("Mitigation") for state in flaws.values())
     lines = "\n".join(f"{name} {state}" for name, state in sorted(flaws.items()))

@@ -1,7 +1,8 @@
 """What YABS says, as text or as JSON: one set of values for both.
 
-Facts of the script (masonr/yet-another-bench-script, ``yabs.sh``): fio's terse output gives KiB/s,
-which the script calls KB/s and divides by 1000 for MB/s; its text cuts digits off and rounds none.
+Facts of the script (masonr/yet-another-bench-script, ``yabs.sh``): fio's terse output gives KiB/s.
+The JSON calls them KBps. So did the text, of which a thousand were MB/s, up to 2025 at least; that
+of v2026-07-24 has MB/s of 10^6 bytes. Its text cuts digits off and rounds none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from sitegen.errors import SitegenError
 from sitegen.model import Fact
 
 _KIB = 1024.0
-_SPEEDS = {"KB/s": _KIB, "MB/s": 1e3 * _KIB, "GB/s": 1e6 * _KIB}
+_SPEEDS = {"KB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9}
+#: The last version that is known to print KiB/s as KB/s, and the first that does not.
+_OF_1024, _OF_1000 = "2025-04-20", "2026-07-24"
+#: Of a rate, against its count over a time that fio knows to the millisecond.
+RATE_SLACK = 0.002
 _SIZES = {"k": 1 << 10, "m": 1 << 20}
 _RATES = {"bits/sec": 1 / 8, "Kbits/sec": 125.0, "Mbits/sec": 125e3, "Gbits/sec": 125e6}
 _MEMORY = {"KiB": 2.0**-20, "MiB": 2.0**-10, "GiB": 1.0, "TiB": 1024.0}
@@ -52,6 +57,7 @@ _FACT = re.compile(
 _DATE = re.compile(
     r"(?m)^[ \t]{0,40}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?[ \t]{1,4}(.{5,60}?\b20\d\d\b.{0,20})$"
 )
+_CHINESE = re.compile(r"(?m)^[ \t]{0,40}(20\d\d)年 ?(\d\d)月 ?(\d\d)日 ")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = re.compile(r"\b(\d\d):(\d\d):(\d\d)\b(?: (AM|PM)\b)?")
 _ZONE = re.compile(r"\b(?:UTC|GMT|Z)\b|(?<!\S)([+-])(\d\d):?(\d\d)?\b")
@@ -70,6 +76,7 @@ _SKIPPED = (
     re.compile(r"(?m)^.{0,40}?(Warning! You are running YABS on a ZFS Filesystem.{0,80})"),
     re.compile(r"(?m)^.{0,40}?(Aborting YABS)"),
 )
+_HEADED = re.compile(r"\|[ \t]{1,40}Send Speed[ \t]{1,40}\|")
 _DD = "dd Sequential Disk Speed Tests"
 
 
@@ -80,6 +87,18 @@ class Figure(NamedTuple):
     step: float
     printed: str | None = None
 
+    def times(self, factor: float) -> Figure:
+        """Return it in another unit."""
+        return self._replace(value=self.value * factor, step=self.step * factor)
+
+    def meets(self, other: Figure, share: float) -> bool:
+        """Tell whether two figures can be one: by what was cut off of each, and a ``share``."""
+        slack = share * max(self.value, other.value)
+        return (
+            self.value <= other.value + other.step + slack
+            and other.value <= self.value + self.step + slack
+        )
+
 
 class Disk(NamedTuple):
     """What fio did with blocks of one size: bytes a second and IOPS by direction, or total."""
@@ -87,6 +106,16 @@ class Disk(NamedTuple):
     block: int
     speeds: Mapping[str, Figure]
     iops: Mapping[str, Figure]
+
+    def fits(self, direction: str) -> bool:
+        """Tell whether the I/Os of one direction are as many as its bytes."""
+        moved = self.iops[direction].times(self.block)
+        return moved.meets(self.speeds[direction], RATE_SLACK)
+
+    def of_1024(self) -> Disk:
+        """Return it with a kilobyte of 1024 bytes."""
+        speeds = {name: speed.times(_KIB / 1000) for name, speed in self.speeds.items()}
+        return self._replace(speeds=speeds)
 
 
 class Peer(NamedTuple):
@@ -107,7 +136,7 @@ class Score(NamedTuple):
 
 
 class Output(Struct, frozen=True):
-    """One output of YABS."""
+    """One output of YABS; ``kilobyte`` is the bytes of one, 0 where nothing tells."""
 
     version: str = ""
     started_at: str = ""
@@ -115,6 +144,7 @@ class Output(Struct, frozen=True):
     architecture: str = ""
     facts: tuple[Fact, ...] = ()
     disks: tuple[Disk, ...] = ()
+    kilobyte: int = 1024
     peers: tuple[Peer, ...] = ()
     scores: tuple[Score, ...] = ()
     notes: tuple[str, ...] = ()
@@ -149,7 +179,7 @@ def output_in(data: bytes) -> Output:
 def _check_single(text: str) -> None:
     titles = [_FIO.findall(text), _DOCUMENT.findall(text)]
     titles += [re.findall("Basic System Information:", text), re.findall(_BANNER + "  ", text)]
-    titles += [[one for one in _GEEKBENCH.findall(text) if one == v] for v in "456"]
+    titles += [[one for one in _GEEKBENCH.findall(text) if one == v] for v in "456789"]
     titles += [[one for one in _IPERF.findall(text) if one == v] for v in "46"]
     if (most := max(map(len, titles))) > 1:
         message = f"holds {most} outputs of YABS"
@@ -170,14 +200,16 @@ def _object(text: str, start: int) -> str:
 def _of_text(text: str) -> Output:
     version, took = _VERSION.search(text), _TOOK.search(text)
     stated = dict(_FACT.findall(text))
-    date = _DATE.search(text)
+    known = version[1] if version else ""
+    disks, kilobyte = _right_unit(tuple(_disks(text)), known)
     return Output(
-        version[1] if version else "",
-        _date(date[1]) if date else "",
+        known,
+        _started(text),
         60.0 * int(took[1] or 0) + int(took[2]) if took else None,
         "x86_64" if re.search(r"\b(?:Intel|AMD)\b", stated.get("Processor", "")) else "",
         tuple(_facts(stated)),
-        tuple(_disks(text)),
+        disks,
+        kilobyte,
         tuple(_peers(text)),
         tuple(_scores(text)),
         tuple(_skipped(text)),
@@ -203,6 +235,29 @@ def _kernel(release: str) -> str:
     # The rest of a release is often a build host's or a customer's name.
     number = re.match(r"[\d.]{1,24}(?:-\d{1,9})?", release)
     return f"Linux {number[0]}" if number else release
+
+
+def _right_unit(disks: tuple[Disk, ...], version: str) -> tuple[tuple[Disk, ...], int]:
+    """Return the figures with the kilobyte that their I/Os bear out, and which that is.
+
+    Where both can be, the version tells; 0 where that does not, and 1024 is what most had.
+    """
+    binary = tuple(disk.of_1024() for disk in disks)
+    of_1024, of_1000 = (
+        sum(disk.fits(name) for disk in each for name in ("read", "write") if name in disk.iops)
+        for each in (binary, disks)
+    )
+    if of_1000 > of_1024 or (of_1000 == of_1024 and version >= _OF_1000):
+        return disks, 1000
+    told = of_1024 > of_1000 or "" < version <= _OF_1024
+    return binary, 1024 if told else 0
+
+
+def _started(text: str) -> str:
+    if chinese := _CHINESE.search(text):
+        return _date(f"{chinese[1]} {_MONTHS[(int(chinese[2]) - 1) % 12]} {chinese[3]}")
+    date = _DATE.search(text)
+    return _date(date[1]) if date else ""
 
 
 def _date(text: str) -> str:
@@ -301,6 +356,8 @@ def _skipped(text: str) -> Iterator[str]:
     for pattern in _SKIPPED:
         if match := pattern.search(text):
             yield f"YABS says: {match[1].strip()}."
+    if _HEADED.search(text) and not _IPERF.search(text):
+        yield "A table of iperf3 without its title is not read: it does not say which IP it is of."
     if _DD in text:
         yield "Its tests with dd, which stand in for fio's, are not read."
 
@@ -391,6 +448,7 @@ def _of_json(document: _Document, text: str) -> Output:
         document.os.arch,
         tuple(_facts(stated)),
         tuple(map(_block, document.fio)),
+        1024,
         tuple(map(_path, document.iperf)),
         tuple(score for one in document.geekbench for score in _pair(one)),
         tuple(_skipped(text)),

@@ -30,9 +30,10 @@ _SIZES |= {"aarch64": "512M", "arm": "512M", "armv7l": "512M"}
 #: With rates alone nothing is multiplied by it.
 _SOME_TIME_S = 1.0
 _STREAMS = "8"
-#: Of a rate, against its count over a time that fio knows to the millisecond; and of a sum.
-_SLACK, _SUM_SLACK = 0.002, 1e-5
-_UNITS = "YABS says KB/s, MB/s and GB/s of fio's KiB/s: 1.00 MB/s is 1,024,000 B/s."
+#: Of a total, which keeps six digits.
+_SUM_SLACK = 1e-5
+_UNITS = "This YABS says KB/s, MB/s and GB/s of fio's KiB/s: 1.00 MB/s is 1,024,000 B/s."
+_UNSURE = "its figures do not tell whether a kB has 1000 or 1024 bytes; 1024 is taken"
 _PATHS = "Each rate is of a path over the internet, to a public server that others use too."
 _BITRATE = MetricDefinition(
     "iperf3.bitrate",
@@ -63,7 +64,10 @@ def _storage(output: Output) -> Iterator[Reading]:
         return
     run = Run([Report("", jobs, started_at=output.started_at)], {})
     _identify(run.recorder, output)
-    run.recorder.note(_UNITS)
+    if output.kilobyte != 1000:  # noqa: PLR2004 - as the unit says
+        run.recorder.note(_UNITS)
+    if not output.kilobyte:
+        run.recorder.doubt(Doubt.NOT_STATED, _UNSURE)
     yield structs.replace(run.reading(), benchmark="fio")
 
 
@@ -95,29 +99,20 @@ def _doubts(disk: Disk, direction: str) -> Iterator[tuple[Doubt, str]]:
     """Yield what the figures of one direction say against each other, and what they lost."""
     speed, iops = disk.speeds[direction], disk.iops[direction]
     block = disk.block
-    if not _meet(Figure(iops.value * block, iops.step * block), speed, _SLACK):
+    if not disk.fits(direction):
         moved = f"{iops.printed} I/Os of {block} B a second are {iops.value * block:.4g} B/s"
         yield Doubt.INCONSISTENT, f"{moved}, and {speed.value:.4g} B/s are printed"
     for word, figures in (("bandwidth", disk.speeds), ("IOPS", disk.iops)):
         if len(figures) == len(("read", "write", "total")):
             parts = [figures["read"], figures["write"]]
             both = Figure(sum(p.value for p in parts), sum(p.step for p in parts))
-            if not _meet(both, figures["total"], _SUM_SLACK):
+            if not both.meets(figures["total"], _SUM_SLACK):
                 sums = " and ".join(str(p.printed) for p in parts)
                 sentence = f"{word}: {sums} do not add up to {figures['total'].printed}"
                 yield Doubt.INCONSISTENT, sentence
     worst = max((speed, iops), key=lambda figure: figure.step / max(figure.value, 1.0))
     if worst.step > ROUNDED * worst.value and "." in str(worst.printed):
         yield Doubt.ROUNDED, f"its figures are cut off, at worst at {worst.printed}"
-
-
-def _meet(one: Figure, other: Figure, share: float) -> bool:
-    """Tell whether two figures can be one, by what may have been cut off of each."""
-    slack = share * max(one.value, other.value)
-    return (
-        one.value <= other.value + other.step + slack
-        and other.value <= one.value + one.step + slack
-    )
 
 
 def _network(output: Output) -> Iterator[Reading]:

@@ -141,6 +141,17 @@ def test_several_systems_are_refused_with_their_names() -> None:
         READER.runs(data(), {"system": "nowhere"})
 
 
+def test_all_systems_of_one_environment_are_a_run_each() -> None:
+    every = READER.runs(data(), {"system": "all"})
+    assert every == (read(data(), HOST), read(data(), GUEST))
+
+
+def test_a_system_that_is_called_all_is_meant_where_there_is_one() -> None:
+    content = data().replace(b"<Identifier>host<", b"<Identifier>all<")
+    [reading] = READER.runs(content, {"system": "all"})
+    assert reading.measurements == read(data(), HOST).measurements
+
+
 def test_each_system_is_a_run_of_its_own_machine_and_time() -> None:
     host, guest = read(data(), HOST), read(data(), GUEST)
     assert (host.started_at, guest.started_at) == ("2026-09-01T08:30:00Z", "2026-09-02T09:45:10Z")

@@ -80,6 +80,42 @@ def test_a_megabyte_of_yabs_is_a_thousand_kibibytes_and_the_digits_stay() -> Non
     assert rows["fio.bandwidth"].value == pytest.approx(2.27 * 1_024_000_000)
 
 
+def test_a_later_version_has_megabytes_and_its_figures_tell() -> None:
+    content = (RAW / "whole.txt").read_text().replace("v2025-04-20", "v2026-07-24")
+    for old, new in (("388.78 MB/s", "398.11 MB/s"), ("389.80 MB/s", "399.15 MB/s"),
+        ("778.58 MB/s", "797.26 MB/s"), ("1.22 GB/s", "1.25 GB/s"), ("1.23 GB/s", "1.26 GB/s"),
+        ("2.46 GB/s", "2.52 GB/s"), ("1.88 GB/s", "1.93 GB/s"), ("1.98 GB/s", "2.03 GB/s"),
+        ("3.87 GB/s", "3.97 GB/s"), ("2.12 GB/s", "2.18 GB/s"), ("2.27 GB/s", "2.32 GB/s"),
+        ("4.40 GB/s", "4.50 GB/s")):  # fmt: skip
+        assert old in content
+        content = content.replace(old, new)
+    for version in ("v2026-07-24", "v2025-04-20", "v2025-12-01"):
+        reading = read(content.replace("v2026-07-24", version))["fio"]
+        assert fio(reading, 4096, "read")["fio.bandwidth"].value == 398.11e6
+        assert not doubts(reading, Doubt.INCONSISTENT)
+        assert not doubts(reading, Doubt.NOT_STATED)
+
+
+@pytest.mark.parametrize(
+    ("version", "bytes_a_second", "doubted"),
+    [("2024-01-01", 6.27 * 1.024e6, False), ("2025-12-01", 6.27 * 1.024e6, True),
+     ("2026-07-24", 6.27e6, False)],
+)  # fmt: skip
+def test_where_the_figures_do_not_tell_the_version_does(
+    version: str, bytes_a_second: float, *, doubted: bool
+) -> None:
+    table = (
+        (RAW / "whole.txt").read_text().partition("Block Size")[0].replace("2025-04-20", version)
+    )
+    table += (
+        "Block Size | 4k            (IOPS)\n"
+        "Read       | 6.27 MB/s     (1.5k)\nWrite      | 6.28 MB/s     (1.5k)\n"
+    )
+    reading = read(table)["fio"]
+    assert fio(reading, 4096, "read")["fio.bandwidth"].value == pytest.approx(bytes_a_second)
+    assert bool(doubts(reading, Doubt.NOT_STATED)) == doubted
+
+
 def test_json_has_all_digits_and_the_same_series() -> None:
     exact, cut = read(document()), read(text())
     assert fio(exact["fio"], 4096, "read")["fio.bandwidth"].value == 388_781 * 1024
@@ -118,7 +154,6 @@ def test_what_was_cut_off_is_marked_as_rounded() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        # The script's label taken by its word: 4 kB an I/O.
         ("388.78 MB/s", "398.10 MB/s", "97.1k I/Os of 4096 B a second"),
         ("(97.1k)", "(79.1k)", "79.1k I/Os of 4096 B a second"),
         ("778.58 MB/s", "788.58 MB/s", "do not add up to 788.58 MB/s"),
@@ -176,6 +211,7 @@ def test_scores_are_told_apart_by_version_and_cores() -> None:
         ("Wed Sep 16 10:26:54 UTC 2026", "2026-09-16T10:26:54Z"),
         ("Tue 19 Apr 2022 03:42:20 AM UTC", "2022-04-19T03:42:20Z"),
         ("Tue 19 Apr 2022 12:02:20 AM UTC", "2022-04-19T00:02:20Z"),
+        ("2026年 09月 02日 星期三 17:29:07 CST", "2026-09-02"),
         # Which zone is CEST to whom? The day is all that is sure enough.
         ("Wed Aug 25 00:46:05 CEST 2021", "2021-08-25"),
         ("Wed Feb 31 00:46:05 UTC 2021", ""),
