@@ -160,7 +160,7 @@ class _Result(NamedTuple):
     def params(self) -> Params:
         """What tells its series from others: unlike versions, options or arguments never meet."""
         return params(
-            app_version=self.version or None,
+            test_version=self.version or None,
             configuration=self.options or None,
             arguments=self.arguments or None,
         )

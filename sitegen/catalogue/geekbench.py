@@ -17,6 +17,7 @@ TOOL = tool.Tool(
             tool.Panel("geekbench.score", "value", (("cores_used", "single"),), title="One core", split=("version",)),
             tool.Panel("geekbench.score", "value", (("cores_used", "multi"),), title="All cores", split=("version",)),
         ),
+        collected=False,
     ),
     parameters=(
         tool.SeriesParameter("cores_used", values={"single": "one core", "multi": "all cores"}),

@@ -9,10 +9,10 @@ from sitegen.catalogue import tool
 
 TOOL = tool.Tool(
     metrics=(),
-    family=tool.Family("phoronix", "Phoronix tests", "What does a TEE cost in tests of the Phoronix Test Suite?"),
+    family=tool.Family("phoronix", "Phoronix tests", "What does a TEE cost in tests of the Phoronix Test Suite?", collected=False),
     parameters=(
         tool.SeriesParameter("configuration", words="{}"),
-        tool.SeriesParameter("app_version", words="version {}"),
+        tool.SeriesParameter("test_version", words="version {}"),
         tool.SeriesParameter("arguments", hidden=True),
     ),
 )  # fmt: skip
