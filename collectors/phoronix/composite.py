@@ -196,7 +196,7 @@ class _File:
     def reading(self, results: Sequence[markup.Element], name: str) -> Reading:
         """Return the run; raises SitegenError where no result of the system is read."""
         definitions: dict[str, MetricDefinition] = {}
-        read: list[tuple[_Result, markup.Element]] = []
+        read: list[tuple[_Result, str, markup.Element]] = []
         for element in results:
             result, form = _Result.of(element), markup.text(element, "DisplayFormat")
             if form not in _BARS:
@@ -204,13 +204,14 @@ class _File:
             elif result.arguments.startswith(_SET_UP):
                 self.left["time and size of an installation"] += 1
             else:
-                definitions.setdefault(result.metric, result.definition)
-                read.append((result, element))
+                defined = result.definition
+                definitions.setdefault(defined.id, defined)
+                read.append((result, defined.id, element))
         self.recorder.definitions = tuple(definitions.values())
-        for result, element in read:
+        for result, metric, element in read:
             for entry in element.iterfind("Data/Entry"):
                 if _name(entry) == name:
-                    self._take(result, entry)
+                    self._take(result, metric, entry)
         return self._closed()
 
     def _closed(self) -> Reading:
@@ -238,26 +239,27 @@ class _File:
                 recorder.parameter(key, value and _cut(value), Comparability.CAVEAT)
         return recorder.reading()
 
-    def _take(self, result: _Result, entry: markup.Element) -> None:
+    def _take(self, result: _Result, metric: str, entry: markup.Element) -> None:
         """Record one value: its repetitions where they are kept, else itself."""
-        series = self.recorder.series(result.workload, result.params)
+        workload = result.workload
+        series = self.recorder.series(workload, result.params)
         scale = scales.scale_of(result.scale)
         printed, raw = markup.text(entry, "Value"), markup.text(entry, "RawString")
         value = float(printed) if _NUMBER.fullmatch(printed) else None
         parts = raw.split(":") if raw else []
         if value is None:
-            series.failed(result.metric)
+            series.failed(metric)
             self.recorder.note("What has no number is recorded as failed.")
             return
         if not all(map(_NUMBER.fullmatch, parts)):
             parts, sentence = [], f"its repetitions are no numbers: {raw[:40]}"
-            self.recorder.doubt(Doubt.INCONSISTENT, sentence, result.workload)
+            self.recorder.doubt(Doubt.INCONSISTENT, sentence, workload)
         elif sentence := _unlike(value, printed, parts):
-            self.recorder.doubt(Doubt.INCONSISTENT, sentence, result.workload)
+            self.recorder.doubt(Doubt.INCONSISTENT, sentence, workload)
         for part in parts or [printed]:
-            series.add(result.metric, "value", scale.value(part), part)
+            series.add(metric, "value", scale.value(part), part)
         for name, text in _built(systems.json_of(entry)).items():
-            self.recorder.tells(Parameter(name, text, Comparability.CAVEAT), result.workload)
+            self.recorder.tells(Parameter(name, text, Comparability.CAVEAT), workload)
 
 
 def _unlike(value: float, printed: str, parts: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from collectors.fio.jobs import stamp
+from collectors.fio.readers.runs import holds
 from collectors.text import plain
 from sitegen.collect import decode
 from sitegen.collect.decode import Number, Text, Whole
@@ -152,6 +153,8 @@ class Output(Struct, frozen=True):
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` is an output of YABS, with figures in it."""
+    if not holds(data, b"fio Disk Speed", b"iperf3 Network Speed", b"Geekbench ", b'"version"'):
+        return False
     text = plain(data)
     titled = _FIO.search(text) or _IPERF.search(text) or _GEEKBENCH.search(text)
     return bool((titled and _SIGNS.search(text)) or (_DOCUMENT.search(text) and '"mem"' in text))

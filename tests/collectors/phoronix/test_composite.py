@@ -316,7 +316,7 @@ def test_five_thousand_results_take_seconds_at_most() -> None:
     began = time.process_time()
     reading = read(content)
     assert len(reading.definitions) > 4_000
-    assert time.process_time() - began < 8  # seconds, of a machine that others use too
+    assert time.process_time() - began < 5  # seconds, of a machine that others use too
 
 
 @pytest.mark.parametrize(("name", "settings"), [("two-systems", HOST), ("one-system", NONE)])
