@@ -555,6 +555,7 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
             title,
             table.question or f"What does {title} show?",
             area=table.area,
+            collected=bool(table.workloads),
             headlines=tuple(tool.Headline(**pattern(one)) for one in table.headlines)
             or _usual(benchmark, table),
             panels=tuple(tool.Panel(**pattern(one)) for one in table.panels),
