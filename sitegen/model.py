@@ -282,7 +282,9 @@ class StepRecord(Struct, frozen=True):
     """What happened when one command of a run was executed.
 
     ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
-    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; and ``load_before``.
+    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; how many a second of the whole
+    machine: ``interrupts``, ``context_switches`` and, of the interrupts, those of CPUs' ``timers``
+    and those that CPUs ``sent`` one another; and ``load_before``.
     ``values`` holds what only the collector could see (``server_cpu_s``, ...). ``params`` and
     ``context`` are those of the plan's step: what parsing the raw output again needs.
     """
@@ -305,15 +307,20 @@ class StepRecord(Struct, frozen=True):
     def seen(self) -> StepConditions:
         """The conditions that comparisons ask for; a rate that had not settled is one of them."""
         unsteady = ((UNSTEADY, 1.0),) if ("steady", "false") in self.values else ()
-        return StepConditions(self.workload, self.repetition, (*self.conditions, *unsteady))
+        conditions = (*self.conditions, *unsteady)
+        return StepConditions(self.workload, self.repetition, conditions, self.params)
 
 
 class StepConditions(NamedTuple):
-    """What the machine did while one step ran: all that comparisons need of a step."""
+    """What the machine did while one step ran: all that comparisons need of a step.
+
+    ``params`` are what its series have in common, where its conditions are counted by operation.
+    """
 
     workload: str
     repetition: int
     conditions: tuple[tuple[str, float], ...]
+    params: Params = ()
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ from sitegen.archive.manifest import File, Step
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.remote import opened
 from sitegen.archive.store import Archive, Damaged, Entry
-from sitegen.catalogue.rules import READ_CONDITIONS
+from sitegen.catalogue.rules import COUNTED_CONDITIONS, READ_CONDITIONS
 from sitegen.config import Config
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
@@ -49,6 +49,7 @@ _FORMAT = 17
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
+_COUNTED = {name: tuple(sorted(counted)) for name, counted in COUNTED_CONDITIONS.items()}
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -445,7 +446,7 @@ class _Reading:
             steps=len(listed.steps),
             machines=self._machine(listed.fingerprint),
             settings=pools["settings"].place(listed.parameters),
-            seen=pools["seen"].place(tuple(map(_conditions, listed.steps))),
+            seen=pools["seen"].place(_seen(listed.benchmark, listed.steps)),
             units=0,
             run=AnyRun(**{name: getattr(listed, name) for name in _SHARED}),
         )
@@ -460,15 +461,21 @@ class _Reading:
         return self.machines[machine]
 
 
-def _conditions(step: Step) -> StepConditions:
-    """Return what a rule may ask of a step."""
-    conditions = step.seen
-    pairs = [(name, conditions[name]) for name in _READ if conditions.get(name, 0.0) >= _AT_REST]
-    return StepConditions(step.workload, step.repetition, tuple(pairs))
+def _seen(benchmark: str, steps: Iterable[Step]) -> tuple[StepConditions, ...]:
+    """Return what a rule may ask of each step, and what a contrast counts by its operations."""
+    counted = _COUNTED.get(benchmark, ())
+    names, seen = (*_READ, *counted), []
+    for step in steps:
+        all_of_it = step.seen
+        kept = tuple((key, all_of_it[key]) for key in names if all_of_it.get(key, 0) >= _AT_REST)
+        params = tuple(sorted(step.params.items())) if counted else ()
+        seen.append(StepConditions(step.workload, step.repetition, kept, params))
+    return tuple(seen)
 
 
 def _kept() -> str:
-    return " ".join((f"{_FORMAT}", *_READ, *sorted(KEPT)))
+    counted = (f"{name}:{','.join(names)}" for name, names in sorted(_COUNTED.items()))
+    return " ".join((f"{_FORMAT}", *_READ, *counted, *sorted(KEPT)))
 
 
 def _read_index(cache: Path) -> _Index:

@@ -6,12 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
-from sitegen.catalogue import ab, fio, hardware, llm, secure_inference, sevenzip, zktls
+from sitegen.catalogue import (
+    ab,
+    fio,
+    hardware,
+    llm,
+    secure_inference,
+    sevenzip,
+    tee_microcosts,
+    zktls,
+)
 from sitegen.catalogue.tool import Family, Headline
 from sitegen.model import Series
 
 #: In the order in which pages name them.
-TOOLS = tuple(each.TOOL for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference))
+TOOLS = tuple(
+    each.TOOL
+    for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference, tee_microcosts)
+)
 #: Series of one comparison that words are given for.
 MOST_HEADLINES = 6
 FAMILIES: Mapping[str, Family] = {tool.family.benchmark: tool.family for tool in TOOLS}

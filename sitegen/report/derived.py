@@ -13,7 +13,15 @@ from sitegen.analysis.contrasts import Climb, Difference, Loads
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import (
+    AxisCost,
+    ForTheMoney,
+    Frontier,
+    Ladder,
+    OverheadBy,
+    PerOperation,
+    SessionShare,
+)
 from sitegen.catalogue.units import DisplayUnit, display, percent, significant
 from sitegen.charts.spec import UNTOLD, BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import effects, panels, words
@@ -78,6 +86,8 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
                 sections.append(_frontier(analysis, benchmark, contrast))
             case ForTheMoney():
                 sections.append(_for_the_money(analysis, benchmark, contrast))
+            case PerOperation():
+                sections.append(_per_operation(analysis, contrast))
     sections.append(_unit_costs(analysis, benchmark))
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
@@ -410,6 +420,75 @@ def _axis_cost(analysis: Analysis, benchmark: str, contrast: AxisCost) -> Sectio
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
     tables = (TextTable.of(contrast.title, head, rows),)
     return Section(f"axis-{contrast.axis}", contrast.title, about, tables=tables)
+
+
+def _per_operation(analysis: Analysis, contrast: PerOperation) -> Section | None:
+    """Return what one micro-cost comes to, beside what operations of other benchmarks set off."""
+    sentences = _of_one(analysis, contrast)
+    counted = contrasts.per_operation(analysis, contrast)
+    if not sentences and not counted:
+        return None
+    rows = []
+    for one in counted:
+        metric = analysis.metric(one.series.metric)
+        name = words.joined(family(one.series.benchmark).title, words.short(one.series, ()))
+        rows.append(
+            (
+                name,
+                _name(analysis, one.environment),
+                *(_count_cell(each, one.runs) for each in one.counts),
+                _text(metric.unit_for([one.operations]), one.operations),
+                (words.count(one.runs, "run"), words.count(one.steps, "step")),
+            )
+        )
+    titles = (f"{what} an operation" for _, what in contrast.counts)
+    head = ("Operation", "Environment", *titles, "operations", "stands on")
+    if not rows:
+        others = (family(benchmark).title.lower() for benchmark, _ in contrast.operations)
+        names = words.enumerate_words(list(others))
+        sentences.append(f"What an operation sets off is not measured: no run of {names} counts it.")
+    return Section(
+        "per-operation",
+        contrast.title,
+        "of the whole machine while the step ran, other programs and the benchmark's own start"
+        " among it, over the operations that the benchmark counted",
+        tuple(sentences),
+        tables=(TextTable.of(contrast.title, head, rows),) if rows else (),
+    )
+
+
+def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
+    """Return what the micro-cost is in each environment, and against its baseline."""
+    sentences, compared = [], set()
+    title = f"{contrast.unit_title[:1].upper()}{contrast.unit_title[1:]}"
+    for one in analysis.comparisons:
+        if not contrast.unit.matches(one.series) or one.factor is None or one.reason:
+            continue
+        base, side = one.baseline, one.side
+        if base.summary is None or side.summary is None:
+            continue
+        compared |= {base.environment, side.environment}
+        values = [base.summary.value, side.summary.value]
+        unit = one.metric.unit_for([min(values)])
+        sentences.append(
+            f"{title} costs {significant(one.factor)} times as much on"
+            f" {_name(analysis, side.environment)} as on {_name(analysis, base.environment)}:"
+            f" {_text(unit, values[1])} against {_text(unit, values[0])}."
+        )
+    for cell in analysis.of(contrast.unit.metric.partition(".")[0]):
+        alone = cell.environment not in compared and contrast.unit.matches(cell.series)
+        if alone and cell.summary:
+            text = display(cell.summary.value, "s")
+            sentences.append(f"{title} takes {text} on {_name(analysis, cell.environment)}.")
+    return sentences
+
+
+def _count_cell(count: tuple[float, float, float] | None, runs: int) -> Sequence[str]:
+    if count is None:
+        return "not measured"
+    mean, low, high = count
+    ends = f"{significant(low)} to {significant(high)}" if runs > 1 else ""
+    return significant(mean), ends
 
 
 def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
