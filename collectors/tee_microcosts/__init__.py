@@ -177,7 +177,8 @@ def run(step: Step, host: Host) -> RawOutput:
     if raw.exit_code == 0 and b'{"left_out"' not in raw.stdout:
         for name, argv in second.decoded(step.get("others")).items():
             said = host.run(argv, timeout_s=step.timeout_s)
-            files[_file(name)] = said.stdout + said.stderr
+            # dd says on standard error what it did, and nothing else.
+            files[_file(name)] = said.stdout or said.stderr
             values.append((f"{name} exit", str(said.exit_code)))
     return structs.replace(raw, files=files, values=tuple(values))
 
@@ -240,15 +241,14 @@ def _others(step: Step, raw: RawOutput, recorder: Recorder) -> list[tuple[Way, s
 def _apart(name: str, one: loops.Record, others: list[tuple[Way, second.Figures]]) -> str:
     """Return which other way is further from a loop than its bound, in words, or nothing.
 
-    Medians are compared where both have one: a mean is one pause of the machine away from another.
+    A mean has the pauses of the machine in it, which two programs meet in unlike amounts: all from
+    the loop's median to its mean is the same.
     """
     own = dict(loops.statistics(one))
+    ends = sorted(loops.in_unit(name, one, own[statistic]) for statistic in ("p50", "mean"))
     for way, figures in others:
-        if way.bound is None:
-            continue
-        statistic = "p50" if "p50" in figures and "p50" in own else "mean"
-        ours, theirs = loops.in_unit(name, one, own[statistic]), figures[statistic]
-        if max(ours, theirs) > (1 + way.bound) * min(ours, theirs):
+        theirs = figures.get("p50", figures["mean"])
+        if way.bound and not ends[0] / (1 + way.bound) <= theirs <= ends[1] * (1 + way.bound):
             return f"the loop and {way.name} differ by more than {way.bound:.0%}"
     return ""
 

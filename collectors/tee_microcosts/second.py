@@ -102,9 +102,9 @@ def perf_copy(text: str) -> Figures:
 
 def cyclictest(text: str) -> Figures:
     """Return what cyclictest says of one thread: mean, largest, and percentiles of its bins."""
-    start = text.find("\n{")
-    document = text[start:].encode() if start >= 0 else text.encode()
-    said = decode.document(document, _Cyclictest, "cyclictest")
+    # Its bins stand beside the document once more, as lines without a brace.
+    document = text[text.find("{") :][: text.rfind("}") - text.find("{") + 1]
+    said = decode.document(document.encode(), _Cyclictest, "cyclictest")
     if len(said.thread) != 1:
         raise SitegenError(f"cyclictest tells of {len(said.thread)} threads, not of one")
     thread = next(iter(said.thread.values()))
