@@ -282,9 +282,9 @@ class StepRecord(Struct, frozen=True):
     """What happened when one command of a run was executed.
 
     ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
-    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; how many a second of the whole
-    machine: ``interrupts``, ``context_switches`` and, of the interrupts, those of CPUs' ``timers``
-    and those that CPUs ``sent`` one another; and ``load_before``.
+    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; how many a second, of the
+    whole machine: ``interrupts``, ``context_switches`` and, of the interrupts, those of CPUs'
+    ``timers`` and those that CPUs ``sent`` one another; and ``load_before``.
     ``values`` holds what only the collector could see (``server_cpu_s``, ...). ``params`` and
     ``context`` are those of the plan's step: what parsing the raw output again needs.
     """

@@ -13,7 +13,18 @@ from collectors.tee_microcosts import boot, loops, machine, quotes, second
 from collectors.tee_microcosts.loops import BY_NAME, COSTS, OWN, Cost
 from collectors.tee_microcosts.machine import Machine
 from collectors.tee_microcosts.second import Way
-from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step, timestamp
+from sitegen.collect import (
+    LEFT_OUT,
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Recorder,
+    Request,
+    Step,
+    timestamp,
+)
 from sitegen.collect.settings import Settings, Size, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIdentity, params
@@ -61,11 +72,12 @@ PRESETS = {
 
 
 def detect(host: Host) -> ToolIdentity | Missing:
-    """Return the compiler of the loops; without one that works the kernel, if it has some to say."""
+    """Return the compiler of the loops; without one that works the kernel, if it can say much."""
     path = host.find(_COMPILER)
     if path is not None:
         asked = (path, "-fsyntax-only", *loops.FLAGS, str(loops.SOURCE))
-        version = host.run([path, "-dumpfullversion"], timeout_s=20).stdout.decode("utf-8", "replace")
+        answer = host.run([path, "-dumpfullversion"], timeout_s=20).stdout
+        version = answer.decode("utf-8", "replace")
         if host.run(asked, timeout_s=_LIMIT_S).exit_code == 0:
             return host.identify(_COMPILER, path, version.strip()[:40] or "unknown")
     if all(isinstance(found, str) for found in (quotes.find(host), boot.find(host))):
@@ -122,7 +134,9 @@ def planned(
         steps=tuple(steps),
         parameters=(
             Parameter("loops", digest if compiled else "none", Comparability.CAVEAT),
-            Parameter("compiler_version", tool.version if compiled else "none", Comparability.CAVEAT),
+            Parameter(
+                "compiler_version", tool.version if compiled else "none", Comparability.CAVEAT
+            ),
             Parameter("cpu_pair", here.pair.relation or "one", Comparability.CAVEAT),
             Parameter("huge_pages", here.huge_pages, Comparability.CAVEAT),
             Parameter(LEFT_OUT, "; ".join(left)[:2000]),
@@ -144,7 +158,9 @@ def _step(
     argv = (str(program), cost.loop, f"{preset.seconds:g}", str(pair.cpu), str(other), *extra)
     about = params(**dict(cost.params), size=size or None)
     rows = tuple(
-        Measurement(cost.name, loops.metric(name), "mean", _unit(name), None, params(**dict((*about, *OWN))))
+        Measurement(
+            cost.name, loops.metric(name), "mean", _unit(name), None, params(**dict((*about, *OWN)))
+        )
         for _, name in cost.metrics
     )
     asked = second.Asked(preset.seconds, str(program), str(request.scratch))
@@ -190,7 +206,9 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if step.name not in BY_NAME:
         return quotes.parse(step, raw)
     if raw.exit_code != 0:
-        raise SitegenError(f"the loop ended with code {raw.exit_code}: {raw.reason}", where=step.name)
+        raise SitegenError(
+            f"the loop ended with code {raw.exit_code}: {raw.reason}", where=step.name
+        )
     cost = BY_NAME[step.name]
     found, reason = loops.records(raw.stdout, step.name)
     if reason:
@@ -298,9 +316,11 @@ def _sizes(preset: Preset, here: Machine, chased: int | None) -> dict[str, int]:
     """
     sizes = dict(preset.bytes)
     room = _SHARE * here.free_bytes if here.free_bytes is not None else None
-    for kind in sizes:
-        while room is not None and sizes[kind] > room and sizes[kind] > _LEAST_BYTES:
-            sizes[kind] //= 2
+    for kind, size in preset.bytes.items():
+        left = size
+        while room is not None and left > max(room, _LEAST_BYTES):
+            left //= 2
+        sizes[kind] = left
     if chased is not None:
         place = "--set tee-microcosts.memory"
         if chased & (chased - 1) or not _LEAST_BYTES <= chased <= _MOST_BYTES:

@@ -62,7 +62,9 @@ def run(step: Step, host: Host) -> RawOutput:
 def parse(step: Step, raw: RawOutput) -> Reading:
     """Return the seconds from the kernel's start to user space, and to the end of the boot."""
     if raw.exit_code != 0:
-        raise SitegenError(f"{step.argv[0]} ended with code {raw.exit_code}: {raw.reason}", where=STEP)
+        raise SitegenError(
+            f"{step.argv[0]} ended with code {raw.exit_code}: {raw.reason}", where=STEP
+        )
     text = raw.stdout.decode("utf-8", "replace")
     kind = dict(step.params).get("told_by", "")
     times = _systemd(text) if kind == "systemd" else _kernel(text)
@@ -93,7 +95,9 @@ def _systemd(text: str) -> dict[str, float]:
 def _kernel(text: str) -> dict[str, float]:
     found = _INIT.findall(text)
     if len(found) != 1:
-        raise SitegenError("the kernel's log does not say once when its first program ran", where=STEP)
+        raise SitegenError(
+            "the kernel's log does not say once when its first program ran", where=STEP
+        )
     return {"user-space": float(found[0])}
 
 
@@ -102,4 +106,4 @@ def _contained(host: Host) -> bool:
     if any((host.root / mark).exists() for mark in marks):
         return True
     program = host.find("systemd-detect-virt")
-    return bool(program) and host.run([program, "--container"], timeout_s=20).exit_code == 0
+    return program is not None and host.run([program, "--container"], timeout_s=20).exit_code == 0

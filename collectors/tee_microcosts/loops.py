@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from collectors.tee_microcosts.machine import Machine
 from sitegen.collect import Recorder, Series, Step, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Params, Status, params
+from sitegen.model import Params, params
 
 SOURCE = Path(__file__).with_name("loops.c")
 FLAGS = ("-O2", "-pthread")
@@ -87,6 +87,7 @@ def _one(name: str, loop: str, metric: str, about: Params, **more: object) -> Co
 
 
 def _touching(name: str, backing: str, page: int) -> Cost:
+    metrics: tuple[tuple[str, str], ...]
     metrics = (("touch-first", "first_touch"), ("touch-again", "page_fault"))
     if backing == "small":
         metrics = (*metrics, ("touch-mapped", "mapped_touch"))

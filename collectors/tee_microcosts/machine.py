@@ -85,12 +85,14 @@ def pair_of(host: Host, cpus: list[int]) -> Pair:
 def interrupts(host: Host) -> int | None:
     """Return how many interrupts the CPUs have sent one another; None where none are named."""
     text = host.read("/proc/interrupts") or ""
-    rows = re.findall(rf"^\s{{0,8}}(?:{'|'.join(_SENT)}):((?:\s{{1,20}}\d{{1,18}})+)", text, re.M)
+    rows = re.findall(
+        rf"^\s{{0,8}}(?:{'|'.join(_SENT)}):((?:\s{{1,20}}\d{{1,18}})+)", text, re.MULTILINE
+    )
     return sum(int(number) for row in rows for number in row.split()) if rows else None
 
 
 def bounce_bytes(host: Host) -> tuple[tuple[str, str], ...]:
-    """Return the bytes of bounce buffers in use, and their most since boot, where root may see it."""
+    """Return the bytes of bounce buffers in use, and the most since the boot, as root sees them."""
     found = []
     for name, file in (("bounce_used", "io_tlb_used"), ("bounce_most", "io_tlb_used_hiwater")):
         text = host.read(f"{_SWIOTLB}/{file}") or ""

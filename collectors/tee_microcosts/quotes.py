@@ -1,8 +1,8 @@
 """Quotes: how long it takes until the TEE has signed 64 bytes of ours.
 
-Asked as a user asks: through the kernel's configfs-tsm (Documentation/ABI/testing/configfs-tsm-report)
-or the socket of dstack's guest agent. Run as a program, so that a quoting service that never
-answers can be stopped.
+Asked as a user asks: through the kernel's configfs-tsm (its documentation:
+ABI/testing/configfs-tsm-report) or the socket of dstack's guest agent. Run as a program, so that a
+quoting service that never answers can be stopped.
 """
 
 from __future__ import annotations

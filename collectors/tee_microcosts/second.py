@@ -56,7 +56,7 @@ class Way(NamedTuple):
 
 
 class _Thread(Struct, frozen=True):
-    histogram: dict[str, Annotated[int, Meta(ge=0, le=10**9)]] = {}  # noqa: RUF012 - copied by msgspec
+    histogram: dict[str, Annotated[int, Meta(ge=0, le=10**9)]] = {}
     cycles: Annotated[int, Meta(ge=1, le=10**9)] = 1
     min: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     avg: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
@@ -128,13 +128,15 @@ def stress_fault(text: str) -> Figures:
 
 
 def likwid_copy(text: str) -> Figures:
-    """Return the bytes a second that likwid-bench copied; its rate counts those read and written."""
+    """Return the bytes a second that likwid-bench copied; it counts those read and written."""
     return {"mean": _only(r"MByte/s:\s{1,20}(\d{1,12}\.\d\d)", text) * _MB / 2}
 
 
 def dd_read(text: str) -> Figures:
     """Return the bytes a second of dd, from the bytes and the seconds that it prints."""
-    match = re.search(r"^(\d{1,18}) bytes .{0,60}copied, (\d{1,9}(?:\.\d{1,9})?) s", text, re.M)
+    match = re.search(
+        r"^(\d{1,18}) bytes .{0,60}copied, (\d{1,9}(?:\.\d{1,9})?) s", text, re.MULTILINE
+    )
     if match is None or not float(match[2]):
         raise SitegenError("dd did not print what it copied")
     return {"mean": int(match[1]) / float(match[2])}
@@ -179,7 +181,7 @@ def _faulting(machine: Machine, asked: Asked) -> tuple[str, ...]:
     return (machine.program("stress-ng"), "--fault", "1", "-t", seconds, "--metrics", *where)
 
 
-def _streaming(machine: Machine, asked: Asked) -> tuple[str, ...]:
+def _streaming(machine: Machine, _: Asked) -> tuple[str, ...]:
     place = f"N:{2 * COPIED // _MB}MB:1"
     return (machine.program("likwid-bench"), "-t", "copy", "-W", place, "-s", "1")
 
@@ -199,10 +201,13 @@ WAYS: Mapping[str, tuple[Way, ...]] = {
         Way("perf bench", "context_switch", ("perf", "taskset"), "linux-perf",
             _perf(("sched", "pipe"), "-l", 1e5), perf_switch, 0.25),
     ),
-    "timer": (Way("cyclictest", "timer_lateness", ("cyclictest",), "rt-tests", _ticking, cyclictest, 0.25),),
+    "timer": (
+        Way("cyclictest", "timer_lateness", ("cyclictest",), "rt-tests",
+            _ticking, cyclictest, 0.25),
+    ),
     "touch-small": (
-        Way("stress-ng", "page_fault", ("stress-ng",), "stress-ng", _faulting, stress_fault, None, 1.0,
-            (("backing", "file"),)),
+        Way("stress-ng", "page_fault", ("stress-ng",), "stress-ng",
+            _faulting, stress_fault, None, 1.0, (("backing", "file"),)),
     ),
     "copy": (
         Way("perf bench", "copy_bandwidth", ("perf", "taskset"), "linux-perf",

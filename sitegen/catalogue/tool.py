@@ -255,9 +255,7 @@ class PerOperation(Struct, frozen=True):
     counts: tuple[tuple[str, str], ...]
 
 
-Contrast = (
-    OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier | PerOperation
-)
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier | PerOperation
 
 
 class Family(Struct, frozen=True):

@@ -119,7 +119,7 @@ def activity(root: Path = Path("/")) -> Activity:
 
 
 def _counts(here: Machine, stat: str) -> dict[str, float]:
-    """Return how often the machine's CPUs were interrupted and switched between tasks since boot."""
+    """Return how often the CPUs were interrupted and switched between tasks since the boot."""
     counts: dict[str, float] = {}
     for name, word in (("interrupts", "intr"), ("context_switches", "ctxt")):
         if match := re.search(rf"^{word} (\d{{1,18}})", stat, re.MULTILINE):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 from sitegen.analysis import caveats, contrasts
 from sitegen.analysis.compare import Analysis, Cell, Comparison
@@ -24,48 +23,14 @@ from sitegen.catalogue.tool import (
 )
 from sitegen.catalogue.units import DisplayUnit, display, percent, significant
 from sitegen.charts.spec import UNTOLD, BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import effects, panels, words
+from sitegen.report import effects, operations, panels, words
 from sitegen.report.findings import Finding
+from sitegen.report.sections import Row, Section, TextTable
 
 #: Charts of what a machine gives against what each user gets.
 _MOST_FRONTIERS = 3
 #: Runs of each side that a point of two sides leads to, the newest.
 _EACH_SIDE = 4
-#: A row of a table: a text a cell, or (text, smaller text, doubt).
-Row = Iterable[Sequence[str]]
-
-
-class TableCell(NamedTuple):
-    """One cell: its text, a smaller text under it, and a doubt."""
-
-    text: str
-    small: str = ""
-    doubt: str = ""
-
-
-class TextTable(NamedTuple):
-    """A table with a caption for those who cannot see it; the first cell of a row is its head."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
-
-    @classmethod
-    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> TextTable:
-        """Return the table of rows whose cells are texts, or the fields of a cell."""
-        cells = (((one,) if isinstance(one, str) else one for one in row) for row in rows)
-        return cls(caption, tuple(head), tuple(tuple(TableCell(*c) for c in row) for row in cells))
-
-
-class Section(NamedTuple):
-    """One section: a title, what stands beside it, sentences, charts and tables."""
-
-    id: str
-    title: str
-    aside: str
-    sentences: tuple[str, ...] = ()
-    charts: tuple[Chart, ...] = ()
-    tables: tuple[TextTable, ...] = ()
 
 
 def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
@@ -87,7 +52,7 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
             case ForTheMoney():
                 sections.append(_for_the_money(analysis, benchmark, contrast))
             case PerOperation():
-                sections.append(_per_operation(analysis, contrast))
+                sections.append(operations.section(analysis, contrast))
     sections.append(_unit_costs(analysis, benchmark))
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
@@ -420,75 +385,6 @@ def _axis_cost(analysis: Analysis, benchmark: str, contrast: AxisCost) -> Sectio
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
     tables = (TextTable.of(contrast.title, head, rows),)
     return Section(f"axis-{contrast.axis}", contrast.title, about, tables=tables)
-
-
-def _per_operation(analysis: Analysis, contrast: PerOperation) -> Section | None:
-    """Return what one micro-cost comes to, beside what operations of other benchmarks set off."""
-    sentences = _of_one(analysis, contrast)
-    counted = contrasts.per_operation(analysis, contrast)
-    if not sentences and not counted:
-        return None
-    rows = []
-    for one in counted:
-        metric = analysis.metric(one.series.metric)
-        name = words.joined(family(one.series.benchmark).title, words.short(one.series, ()))
-        rows.append(
-            (
-                name,
-                _name(analysis, one.environment),
-                *(_count_cell(each, one.runs) for each in one.counts),
-                _text(metric.unit_for([one.operations]), one.operations),
-                (words.count(one.runs, "run"), words.count(one.steps, "step")),
-            )
-        )
-    titles = (f"{what} an operation" for _, what in contrast.counts)
-    head = ("Operation", "Environment", *titles, "operations", "stands on")
-    if not rows:
-        others = (family(benchmark).title.lower() for benchmark, _ in contrast.operations)
-        names = words.enumerate_words(list(others))
-        sentences.append(f"What an operation sets off is not measured: no run of {names} counts it.")
-    return Section(
-        "per-operation",
-        contrast.title,
-        "of the whole machine while the step ran, other programs and the benchmark's own start"
-        " among it, over the operations that the benchmark counted",
-        tuple(sentences),
-        tables=(TextTable.of(contrast.title, head, rows),) if rows else (),
-    )
-
-
-def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
-    """Return what the micro-cost is in each environment, and against its baseline."""
-    sentences, compared = [], set()
-    title = f"{contrast.unit_title[:1].upper()}{contrast.unit_title[1:]}"
-    for one in analysis.comparisons:
-        if not contrast.unit.matches(one.series) or one.factor is None or one.reason:
-            continue
-        base, side = one.baseline, one.side
-        if base.summary is None or side.summary is None:
-            continue
-        compared |= {base.environment, side.environment}
-        values = [base.summary.value, side.summary.value]
-        unit = one.metric.unit_for([min(values)])
-        sentences.append(
-            f"{title} costs {significant(one.factor)} times as much on"
-            f" {_name(analysis, side.environment)} as on {_name(analysis, base.environment)}:"
-            f" {_text(unit, values[1])} against {_text(unit, values[0])}."
-        )
-    for cell in analysis.of(contrast.unit.metric.partition(".")[0]):
-        alone = cell.environment not in compared and contrast.unit.matches(cell.series)
-        if alone and cell.summary:
-            text = display(cell.summary.value, "s")
-            sentences.append(f"{title} takes {text} on {_name(analysis, cell.environment)}.")
-    return sentences
-
-
-def _count_cell(count: tuple[float, float, float] | None, runs: int) -> Sequence[str]:
-    if count is None:
-        return "not measured"
-    mean, low, high = count
-    ends = f"{significant(low)} to {significant(high)}" if runs > 1 else ""
-    return significant(mean), ends
 
 
 def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
