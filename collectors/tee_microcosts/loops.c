@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,13 +29,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/io.h>
-#include <x86intrin.h>
 #endif
 
 enum { MOST = 4000, LINE = 64, SMALL = 4096, HUGE = 2 << 20, MIB = 1 << 20 };
@@ -69,8 +70,8 @@ static double now_ns(void) {
 
 static uint64_t ticks(void) {
 #if defined(__x86_64__)
-    _mm_lfence(); /* not before what is timed has ended */
-    return __rdtsc();
+    __builtin_ia32_lfence(); /* not before what is timed has ended */
+    return __builtin_ia32_rdtsc();
 #else
     return 0;
 #endif
@@ -181,11 +182,11 @@ static void do_port(long n) {
     while (n--) outb(0, 0x80);
 }
 static void do_tsc(long n) {
-    while (n--) sink = __rdtsc();
+    while (n--) sink = __builtin_ia32_rdtsc();
 }
 static void do_tscp(long n) {
     unsigned aux;
-    while (n--) sink = __rdtscp(&aux);
+    while (n--) sink = __builtin_ia32_rdtscp(&aux);
 }
 #define RANDOM(NAME)                                                                           \
     static void do_##NAME(long n) {                                                            \
@@ -286,14 +287,8 @@ static void await(int mine) {
     while ((seen = __atomic_load_n(turn, __ATOMIC_SEQ_CST)) != mine)
         syscall(SYS_futex, turn, FUTEX_WAIT, seen, NULL, NULL, 0);
 }
-static void ask_futex(void) {
-    hand_over(1);
-    await(0);
-}
-static void answer_futex(void) {
-    await(1);
-    hand_over(0);
-}
+static void ask_futex(void) { hand_over(1), await(0); }
+static void answer_futex(void) { await(1), hand_over(0); }
 
 /* Two processes that wake one another in turn. */
 static void ping_pong(const char *name, void (*ask)(void), void (*answer)(void)) {
@@ -454,10 +449,13 @@ static void write_file(const char *path, char *buffer) {
 
 static void read_file(const char *path) {
     struct stat is;
+    struct statfs on;
     char *buffer = memory(MIB, 0);
     if (stat(path, &is) || (size_t)is.st_size != bytes) write_file(path, buffer);
     int file = open(path, O_RDONLY | O_DIRECT);
     if (file < 0) left_out("the file system of the work folder refuses O_DIRECT");
+    if (!fstatfs(file, &on) && (on.f_type == TMPFS_MAGIC || on.f_type == RAMFS_MAGIC))
+        left_out("the work folder lies in memory and not on a disk");
     struct series *s = begin("read", 1);
     ssize_t got = MIB;
     for (size_t at = 0; room(s) && got == MIB; at = at + MIB < bytes ? at + MIB : 0)

@@ -16,7 +16,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Params, params
 
 SOURCE = Path(__file__).with_name("loops.c")
-FLAGS = ("-O2", "-pthread")
+FLAGS = ("-O2", "-Wall", "-Wextra", "-pthread")
 #: How the series of our own loops are called, beside those of other programs.
 OWN = params(measured_by="loop")
 _PREFIX = "tee-microcosts."
