@@ -172,7 +172,7 @@ def _step(
     )
     # A CPU without the instruction, or a kernel that refuses, is told by the loop itself.
     expects = () if cost.x86 or cost.bytes == "read" or cost.loop == "ipi" else rows
-    return Step(cost.name, cost.name, argv, _LIMIT_S, about, expects, context)
+    return Step(cost.name, cost.name, argv, _LIMIT_S, about, expects, context, cost.turns)
 
 
 def run(step: Step, host: Host) -> RawOutput:

@@ -70,6 +70,7 @@ class Cost(NamedTuple):
     """One step: its name, what the program is told, and the metric of each line that it prints.
 
     ``bytes`` picks the memory that it works on from a preset: touched, chased, copied or read.
+    ``turns`` says that its processes take turns on one CPU.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Cost(NamedTuple):
     bytes: str = ""
     other: bool = False
     x86: bool = False
+    turns: bool = False
 
 
 def _one(name: str, loop: str, metric: str, about: Params, **more: object) -> Cost:
@@ -100,7 +102,7 @@ COSTS = (
          params(exit="cpuid", leaf="0x40000000"), x86=True),
     _one("exit-port", "port", "exit_latency", params(exit="port"), x86=True),
     _one("syscall", "syscall", "syscall_latency", ()),
-    _one("context-switch", "pipe", "context_switch", params(mechanism="pipe")),
+    _one("context-switch", "pipe", "context_switch", params(mechanism="pipe"), turns=True),
     _one("wake-futex", "futex", "wake_up_round_trip", params(mechanism="futex"), other=True),
     _one("wake-pipe", "pipe", "wake_up_round_trip", params(mechanism="pipe"), other=True),
     _one("timer", "timer", "timer_lateness", ()),

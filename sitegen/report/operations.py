@@ -69,13 +69,14 @@ def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
         sentences.append(
             f"{title} costs {significant(one.factor)} times as much on"
             f" {name(side.environment)} as on {name(base.environment)}:"
-            f" {ours} against {theirs}."
+            f" {ours} against {theirs}{f' ({one.doubt})' if one.doubt else ''}."
         )
     for cell in analysis.of(contrast.unit.metric.partition(".")[0]):
         alone = cell.environment not in compared and contrast.unit.matches(cell.series)
         if alone and cell.summary:
             text = display(cell.summary.value, "s")
-            sentences.append(f"{title} takes {text} on {name(cell.environment)}.")
+            doubt = f" ({cell.doubt})" if cell.doubt else ""
+            sentences.append(f"{title} takes {text} on {name(cell.environment)}{doubt}.")
     return sentences
 
 
