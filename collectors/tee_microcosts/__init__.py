@@ -30,7 +30,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIdentity, params
 
 BENCHMARK = "tee-microcosts"
-_COMPILER = "cc"
+_COMPILER, _TOOL = "cc", "loops by cc"
 _NO_COMPILER = "all loops of our own; they need a C compiler: apt install gcc libc6-dev"
 _COMPILE = "compile"
 _LIMIT_S = 60.0
@@ -79,7 +79,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
         answer = host.run([path, "-dumpfullversion"], timeout_s=20).stdout
         version = answer.decode("utf-8", "replace")
         if host.run(asked, timeout_s=_LIMIT_S).exit_code == 0:
-            return host.identify(_COMPILER, path, version.strip()[:40] or "unknown")
+            return host.identify(_TOOL, path, version.strip()[:40] or "unknown")
     if all(isinstance(found, str) for found in (quotes.find(host), boot.find(host))):
         return Missing("a C compiler and the C library's headers", "apt install gcc libc6-dev")
     system = os.uname()
@@ -103,7 +103,7 @@ def planned(
     A text in their place says why there are none.
     """
     settings, preset = request.read(SETTINGS), PRESETS[request.preset]
-    compiled = tool.name == _COMPILER
+    compiled = bool(tool.path)  # the kernel has none
     left = list(_NOT_HERE)
     steps: list[Step] = []
     prepare: tuple[Step, ...] = ()

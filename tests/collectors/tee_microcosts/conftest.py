@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     request = Request("quick", 1, {}, 2, folder, folder / "cache", 1 << 40, "tee-microcosts")
     tool = tee_microcosts.detect(host)
     assert isinstance(tool, ToolIdentity)
-    assert tool.name == "cc"
+    assert tool.name == "loops by cc"
     plan = tee_microcosts.plan(tool, request)
     [step] = plan.prepare
     raw = tee_microcosts.run(step, host)

@@ -18,7 +18,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity
 from tests.collectors import damage
 
-CC = ToolIdentity("cc", "12.2.0", "/usr/bin/cc")
+CC = ToolIdentity("loops by cc", "12.2.0", "/usr/bin/cc")
 NO_CC = ToolIdentity("Linux", "6.12.0")
 ALL = tuple((name, f"/usr/bin/{name}") for name in machine.PROGRAMS)
 WHOLE = Machine(
