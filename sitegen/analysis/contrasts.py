@@ -23,7 +23,7 @@ from sitegen.catalogue.tool import (
     SessionShare,
 )
 from sitegen.config import Price
-from sitegen.model import AnyRun, Params, Series, StepConditions
+from sitegen.model import AnyRun, Params, Series, StepRates
 
 _HOUR_S = 3600.0
 _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
@@ -357,11 +357,11 @@ def per_operation(analysis: Analysis, contrast: PerOperation) -> list[Counted]:
         for cell in sorted(cells, key=lambda cell: natural(cell.series)):
             runs = {run.id: run for run in analysis.selections[benchmark, cell.environment].runs}
             for run_id, values in zip(cell.runs, cell.repetitions, strict=True):
-                steps = _steps_of(runs[run_id], cell.series) if run_id in runs else ()
-                if values and steps:
-                    key = (cell.environment, cell.series.workload, steps[0].params)
+                step = _step_of(runs[run_id], cell.series) if run_id in runs else None
+                if values and step:
+                    key = (cell.environment, cell.series.workload, step.params)
                     rate = math.fsum(values) / len(values)
-                    groups.setdefault(key, []).append(_Busy(run_id, cell.series, rate, steps))
+                    groups.setdefault(key, []).append(_Busy(run_id, cell.series, rate, step))
         found = [_counted(label, busy, contrast) for (label, *_), busy in groups.items()]
         rows += sorted(found, key=lambda one: (natural(one.series), order(one.environment)))
     return rows
@@ -371,35 +371,33 @@ class _Busy(NamedTuple):
     run: str
     series: Series
     rate: float
-    steps: tuple[StepConditions, ...]
+    step: StepRates
 
 
-def _steps_of(run: AnyRun, series: Series) -> tuple[StepConditions, ...]:
-    """Return the steps that measured a series: all of one kind, else nothing is known of it."""
+def _step_of(run: AnyRun, series: Series) -> StepRates | None:
+    """Return the one step that measured a series; of several nothing is known."""
     about = set(series.params)
-    steps = tuple(
-        step
-        for step in run.conditions
-        if step.workload == series.workload and step.repetition >= 0 and about >= set(step.params)
-    )
-    return steps if len({step.params for step in steps}) == 1 else ()
+    found = [
+        step for step in run.rates if step.workload == series.workload and about >= set(step.params)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _counted(label: str, busy: Sequence[_Busy], contrast: PerOperation) -> Counted:
     """Return the counts of one workload; several series of a run are parts of its operations."""
-    rates: dict[str, float] = {}
+    operations: dict[str, float] = {}
     for one in busy:
-        rates[one.run] = rates.get(one.run, 0.0) + one.rate
-    steps = {one.run: one.steps for one in busy}
+        operations[one.run] = operations.get(one.run, 0.0) + one.rate
+    steps = {one.run: one.step for one in busy}
     counts = []
     for name, _ in contrast.counts:
-        each = []
-        for run, rate in rates.items():
-            seconds = [dict(step.conditions).get(name) for step in steps[run]]
-            known = [value for value in seconds if value is not None]
-            if rate > 0 and len(known) == len(seconds):
-                each.append(math.fsum(known) / len(known) / rate)
+        rates = {run: dict(step.rates).get(name) for run, step in steps.items()}
+        each = [
+            rate / operations[run]
+            for run, rate in rates.items()
+            if rate is not None and operations[run] > 0
+        ]
         counts.append((math.fsum(each) / len(each), min(each), max(each)) if each else None)
-    mean = math.fsum(rates.values()) / len(rates)
-    number = sum(map(len, steps.values()))
-    return Counted(label, busy[0].series, mean, tuple(counts), len(rates), number)
+    mean = math.fsum(operations.values()) / len(operations)
+    number = sum(step.repetitions for step in steps.values())
+    return Counted(label, busy[0].series, mean, tuple(counts), len(operations), number)

@@ -42,14 +42,14 @@ from sitegen.model import (
     StepConditions,
     Table,
     TeeVerdict,
+    step_rates,
 )
 from sitegen.whole import replacing
 
-_FORMAT = 17
+_FORMAT = 18
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
-_COUNTED = {name: tuple(sorted(counted)) for name, counted in COUNTED_CONDITIONS.items()}
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -254,6 +254,7 @@ class _Line(Struct, frozen=True):
     settings: int
     seen: int
     units: int
+    rates: bytes
 
     def is_of(self, entry: Entry, stamp: str) -> bool:
         """Say whether it is what the files of a run say that have this stamp."""
@@ -269,7 +270,9 @@ class _Line(Struct, frozen=True):
             "remarks": remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
         }
         units, conditions = common.units[self.units], common.seen[self.seen]
-        run = IndexedRun(**shared, units=units, conditions=conditions, rows=rows)
+        run = IndexedRun(
+            **shared, units=units, conditions=conditions, rows=rows, packed_rates=self.rates
+        )
         return Held(run, self.digest, entry, self.samples, self.raw_bytes, self.steps)
 
 
@@ -446,8 +449,9 @@ class _Reading:
             steps=len(listed.steps),
             machines=self._machine(listed.fingerprint),
             settings=pools["settings"].place(listed.parameters),
-            seen=pools["seen"].place(_seen(listed.benchmark, listed.steps)),
+            seen=pools["seen"].place(tuple(map(_conditions, listed.steps))),
             units=0,
+            rates=_rates(listed.benchmark, listed.steps),
             run=AnyRun(**{name: getattr(listed, name) for name in _SHARED}),
         )
         return rows, line
@@ -461,20 +465,27 @@ class _Reading:
         return self.machines[machine]
 
 
-def _seen(benchmark: str, steps: Iterable[Step]) -> tuple[StepConditions, ...]:
-    """Return what a rule may ask of each step, and what a contrast counts by its operations."""
-    counted = _COUNTED.get(benchmark, ())
-    names, seen = (*_READ, *counted), []
-    for step in steps:
-        all_of_it = step.seen
-        kept = tuple((key, all_of_it[key]) for key in names if all_of_it.get(key, 0) >= _AT_REST)
-        params = tuple(sorted(step.params.items())) if counted else ()
-        seen.append(StepConditions(step.workload, step.repetition, kept, params))
-    return tuple(seen)
+def _conditions(step: Step) -> StepConditions:
+    """Return what a rule may ask of a step."""
+    conditions = step.seen
+    pairs = [(name, conditions[name]) for name in _READ if conditions.get(name, 0.0) >= _AT_REST]
+    return StepConditions(step.workload, step.repetition, tuple(pairs))
+
+
+def _rates(benchmark: str, steps: Iterable[Step]) -> bytes:
+    """Return what a contrast counts by the operations of a benchmark, packed; mostly nothing."""
+    names = COUNTED_CONDITIONS.get(benchmark, ())
+    rates = step_rates(
+        (step.workload, tuple(sorted(step.params.items())), counted)
+        for step in steps
+        if step.repetition >= 0
+        and (counted := {name: step.conditions[name] for name in names if name in step.conditions})
+    )
+    return _ENCODER.encode(rates) if rates else b""
 
 
 def _kept() -> str:
-    counted = (f"{name}:{','.join(names)}" for name, names in sorted(_COUNTED.items()))
+    counted = (f"{name}:{','.join(sorted(of))}" for name, of in sorted(COUNTED_CONDITIONS.items()))
     return " ".join((f"{_FORMAT}", *_READ, *counted, *sorted(KEPT)))
 
 

@@ -99,7 +99,8 @@ def test_the_agent_is_asked_for_a_quote_of_64_bytes(agent: str) -> None:
 
 
 def test_an_agent_without_a_quote_is_an_error(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for answer in ({"quote": ""}, [], {"quote": 5}):
+    answers: tuple[object, ...] = ({"quote": ""}, [], {"quote": 5})
+    for answer in answers:
         monkeypatch.setattr(_Agent, "answer", answer)
         with pytest.raises(OSError, match="no quote"):
             quotes.from_dstack(agent, 1)
