@@ -107,8 +107,7 @@ def planned(
     left = list(_NOT_HERE)
     steps: list[Step] = []
     prepare: tuple[Step, ...] = ()
-    digest = loops.digest(tool.version)
-    program = request.cache / f"loops-{digest}"
+    program = request.cache / f"loops-{loops.digest(tool.version)}"
     if compiled:
         argv = (tool.path, *loops.FLAGS, "-o", f"{program}.new", str(loops.SOURCE))
         prepare = (Step(_COMPILE, _COMPILE, argv, _LIMIT_S, context=(("program", str(program)),)),)
@@ -133,7 +132,7 @@ def planned(
     return Plan(
         steps=tuple(steps),
         parameters=(
-            Parameter("loops", digest if compiled else "none", Comparability.CAVEAT),
+            Parameter("loops", loops.digest() if compiled else "none", Comparability.CAVEAT),
             Parameter(
                 "compiler_version", tool.version if compiled else "none", Comparability.CAVEAT
             ),

@@ -127,8 +127,8 @@ COSTS = (
 BY_NAME = {cost.name: cost for cost in COSTS}
 
 
-def digest(version: str) -> str:
-    """Return what tells one program from another: its source, its flags, its compiler."""
+def digest(version: str = "") -> str:
+    """Return what tells one program from another: its source, its flags, a compiler's version."""
     text = "\n".join((version, *FLAGS)).encode()
     return hashlib.sha256(SOURCE.read_bytes() + text).hexdigest()[:16]
 

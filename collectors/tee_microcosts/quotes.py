@@ -32,7 +32,7 @@ SOCKETS = ("/var/run/dstack.sock", "/run/dstack.sock", "/var/run/dstack/dstack.s
 DEVICES = ("/dev/tdx_guest", "/dev/sev-guest", "/dev/csv-guest")
 SIMULATOR = "DSTACK_SIMULATOR_ENDPOINT"
 _METRIC = "tee-microcosts.quote_latency"
-_LIMIT_S = 300.0
+_LIMIT_S = 120.0
 _ASK_S = 30.0
 _REPORT_DATA = 64
 _MOST = 1 << 20
@@ -64,7 +64,10 @@ def find(host: Host) -> Source | str:
         if _is(host, path):
             return Source("dstack", str(host.root / path.lstrip("/")))
     if _is(host, CONFIGFS):
-        return Source("configfs-tsm", str(host.root / CONFIGFS.lstrip("/")))
+        folder = host.root / CONFIGFS.lstrip("/")
+        if os.access(folder, os.W_OK):
+            return Source("configfs-tsm", str(folder))
+        return "quotes: configfs-tsm is there, and root alone may ask it"
     device = next((path for path in DEVICES if _is(host, path)), None)
     if device:
         return f"quotes: {device} is there and configfs-tsm is not (Linux 6.7, mounted, as root)"

@@ -59,8 +59,8 @@ TOOL = tool.Tool(
             tool.Panel("tee-microcosts.quote_latency", "p50", title="A quote, p50", group="interface"),
             tool.Panel("tee-microcosts.boot_time", "value", title="Boot", group="until"),
         ),
-        columns=tuple((f"tee-microcosts.{name}", ("", "p50", "p99")) for name in ("exit_latency", "syscall_latency", "context_switch", "wake_up_round_trip", "timer_lateness", "ipi_latency", "first_touch", "page_fault", "memory_latency")),
         counted="operations",
+        background=frozenset({"measured_by", "size"}),
         suspect="Two ways of measuring the same differ by more than their bound, or the loop did not do what it was to do: the run's parameters say which.",
         contrasts=(
             tool.PerOperation(
@@ -79,7 +79,7 @@ TOOL = tool.Tool(
         tool.SeriesParameter("exit", words="by {}", values={"cpuid": "by CPUID", "port": "by port 0x80"}),
         tool.SeriesParameter("leaf", words="leaf {}"),
         tool.SeriesParameter("mechanism", words="by {}"),
-        tool.SeriesParameter("clock", words="{}"),
+        tool.SeriesParameter("clock", values={"tsc": "RDTSC", "tscp": "RDTSCP", "monotonic": "CLOCK_MONOTONIC", "monotonic-raw": "CLOCK_MONOTONIC_RAW"}),
         tool.SeriesParameter("instruction", values={"rdrand": "RDRAND", "rdseed": "RDSEED"}),
         tool.SeriesParameter("page_size", tool.Kind.SIZE, "pages of {}"),
         tool.SeriesParameter("backing", values={"small": "small pages", "huge": "huge pages", "hugetlb": "hugetlb pages", "file": "pages of a file"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sitegen.model import ToolIdentity
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     """Return the program and the quick plan that it was compiled for."""
-    if shutil.which("cc") is None:
+    if shutil.which("cc") is None and os.environ.get("CI") != "true":
         pytest.skip("there is no C compiler")
     folder, host = tmp_path_factory.mktemp("loops"), Host()
     request = Request("quick", 1, {}, 2, folder, folder / "cache", 1 << 40, "tee-microcosts")
