@@ -127,8 +127,7 @@ def _counts(here: Machine, stat: str) -> dict[str, float]:
     rows = {line[: line.find(":")].strip(): line for line in here.lines("/proc/interrupts")}
     for name, kinds in (("timers", _TIMERS), ("sent", _SENT)):
         if known := [rows[kind] for kind in kinds if kind in rows]:
-            words = " ".join(known).split()
-            counts[name] = float(sum(int(word) for word in words if word.isdecimal()))
+            counts[name] = float(sum(whole(word) or 0 for word in " ".join(known).split()))
     return counts
 
 
