@@ -258,12 +258,12 @@ def _others(step: Step, raw: RawOutput, recorder: Recorder) -> list[tuple[Way, s
 def _apart(name: str, one: loops.Record, others: list[tuple[Way, second.Figures]]) -> str:
     """Return which other way is further from a loop than its bound, in words, or nothing.
 
-    A mean has the pauses of the machine in it, which two programs meet in unlike amounts: all from
-    the loop's median to its mean is the same.
+    Medians are compared where both have one. A mean has the pauses of the machine in it, which two
+    programs meet in unlike amounts: all from the loop's median to its mean is the same.
     """
-    own = dict(loops.statistics(one))
-    ends = sorted(loops.in_unit(name, one, own[statistic]) for statistic in ("p50", "mean"))
+    own = {key: loops.in_unit(name, one, value) for key, value in loops.statistics(one)}
     for way, figures in others:
+        ends = sorted((own["p50"], own["p50" if "p50" in figures else "mean"]))
         theirs = figures.get("p50", figures["mean"])
         if way.bound and not ends[0] / (1 + way.bound) <= theirs <= ends[1] * (1 + way.bound):
             return f"the loop and {way.name} differ by more than {way.bound:.0%}"

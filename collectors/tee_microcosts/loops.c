@@ -304,8 +304,7 @@ static void ping_pong(const char *name, void (*ask)(void), void (*answer)(void))
     for (int i = 0; i < 200; i++) ask();
     struct series *s = begin(name, 1);
     while (room(s)) TIMED(s, ask());
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    kill(child, SIGKILL), waitpid(child, NULL, 0);
     print(s, "%s", "");
 }
 
@@ -351,8 +350,7 @@ static void beside(const char *name, int (*once)(void)) {
         if (page) mprotect((void *)page, SMALL, PROT_READ | PROT_WRITE);
     }
     if (failed) left_out("the kernel refuses it: %s", strerror(errno));
-    stop = 1;
-    pthread_join(thread, NULL);
+    stop = 1, pthread_join(thread, NULL);
     print(s, "%s", "");
 }
 
@@ -428,8 +426,7 @@ static void chase(const char *backing) {
 
 static void copy(void) {
     char *from = memory(bytes, 0), *to = memory(bytes, 0);
-    memset(from, 1, bytes);
-    memset(to, 2, bytes);
+    memset(from, 1, bytes), memset(to, 2, bytes);
     struct series *s = begin("copy", 1);
     while (room(s)) TIMED(s, memcpy(to, from, bytes); __asm__ volatile("" ::"r"(to) : "memory"));
     print(s, ", \"bytes\": %zu", bytes);
@@ -443,8 +440,7 @@ static void write_file(const char *path, char *buffer) {
             ((uint64_t *)buffer)[i] = (done + i + 1) * 0x9e3779b97f4a7c15u;
         if (write(file, buffer, MIB) != MIB) left_out("the scratch file cannot be written");
     }
-    fsync(file);
-    close(file);
+    fsync(file), close(file);
 }
 
 static void read_file(const char *path) {
@@ -464,13 +460,19 @@ static void read_file(const char *path) {
     print(s, ", \"bytes\": %d", MIB);
 }
 
+/* A program begins with the slack that its process was born with: of a child that is ours. */
+__attribute__((noreturn)) static void tight(int where, char **program) {
+    int status;
+    pin(where);
+    prctl(PR_SET_TIMERSLACK, 1);
+    int child = fork();
+    if (!child) execvp(program[0], program);
+    if (child <= 0 || waitpid(child, &status, 0) < 0) _exit(127);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 127);
+}
+
 int main(int argc, char **argv) {
-    if (argc > 3 && !strcmp(argv[1], "tight")) {
-        pin(atoi(argv[2]));
-        prctl(PR_SET_TIMERSLACK, 1); /* a program inherits it */
-        execvp(argv[3], argv + 3);
-        return 127;
-    }
+    if (argc > 3 && !strcmp(argv[1], "tight")) tight(atoi(argv[2]), argv + 3);
     if (argc < 5) return 2;
     const char *name = argv[1], *how = argc > 6 ? argv[6] : "small";
     budget_ns = atof(argv[2]) * 1e9;
