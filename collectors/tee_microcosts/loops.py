@@ -264,6 +264,7 @@ def problem(cost: Cost, one: Record, seen: Seen) -> str:
         return "the kernel counted another number of page faults than there are pages"
     if cost.loop == "chase" and seen.cache and (seen.size or 0) < _CACHES * seen.cache:
         return f"the memory is less than {_CACHES} last-level caches"
-    if cost.loop == "ipi" and seen.sent is not None and seen.sent < _LEAST_SENT * one.blocks:
+    asked = one.blocks if cost.loop in ("ipi", "shootdown") else 0
+    if seen.sent is not None and seen.sent < _LEAST_SENT * asked:
         return "the kernel counted fewer interrupts between CPUs than were asked for"
     return ""
