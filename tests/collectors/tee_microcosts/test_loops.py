@@ -27,6 +27,7 @@ RECORDED = {
     "futex": "wake-futex",
     "timer": "timer",
     "ipi": "ipi",
+    "shootdown": "tlb-shootdown",
     "clock-tsc": "clock-tsc",
     "rdseed": "rdseed",
     "touch-small": "touch-small",
@@ -140,6 +141,7 @@ def test_a_counter_that_contradicts_the_clock_makes_all_rows_suspect_and_says_so
         ("cpuid", {"clock_ns": 1e6}, {}, "reading the clock"),
         ("chase", {}, {"size": 64 << 20, "cache": 33 << 20}, "last-level caches"),
         ("ipi", {}, {"sent": 100}, "interrupts between CPUs"),
+        ("shootdown", {}, {"sent": 100}, "interrupts between CPUs"),
     ],
 )
 def test_a_loop_that_did_not_do_what_it_was_to_do_is_suspect(
