@@ -38,6 +38,19 @@ def check_json(data: bytes, most: int = MOST_VALUES) -> None:
         raise SitegenError(f"holds {values:,} values, and {most:,} at most are read")
 
 
+def check_xml(data: bytes) -> None:
+    """Raise SitegenError for XML that declares anything of its own, or makes too many elements.
+
+    No tool's output needs a document type or an entity, and a few of them are gigabytes.
+    """
+    plain = data.replace(b"\0", b"")  # UTF-16 and UTF-32 are the same signs with zeros between
+    if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
+        raise SitegenError("the XML declares a document type, which is not read")
+    values = plain.count(b"<") + plain.count(b"=")
+    if values > MOST_VALUES:
+        raise SitegenError(f"holds {values:,} elements, and {MOST_VALUES:,} at most are read")
+
+
 @contextlib.contextmanager
 def memory(most: int) -> Iterator[None]:
     """Let this process take ``most`` bytes of memory in all, and no more, while it lasts.

@@ -242,6 +242,7 @@ class Settings(Struct, Generic[Form], frozen=True, forbid_unknown_fields=True):
 
     site: SiteTable = SiteTable()
     environments: Annotated[dict[str, Form], Meta(description="a table")] = {}
+    tools: Annotated[dict[str, Any], Meta(description="a table, or the name of a file")] = {}
 
 
 class Environment(Struct, frozen=True):
@@ -265,6 +266,14 @@ class Environment(Struct, frozen=True):
     price: Price | None = None
     aliases: tuple[str, ...] = ()
     by_label: bool = False  # nothing but the words of its label says what it is
+
+
+class Tool(NamedTuple):
+    """A tool that the report declares: its table, the file that it stands in, its method note."""
+
+    table: object
+    file: str
+    note: str = ""
 
 
 _USUAL = SiteTable()
@@ -295,6 +304,7 @@ class Config(Struct, frozen=True):
     keep: tuple[str, ...] = ()  # what `publish` leaves on the branch
     given: Mapping[str, str] = {}  # what a command line put above the file, as text
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    tools: Mapping[str, Tool] = field(default_factory=dict)
 
     def environment(self, label: str) -> Environment:
         """Return the declared environment, or one that says only its label."""
@@ -396,8 +406,25 @@ def load(
     given = {"archive": elsewhere or str(runs.resolve())} if archive else {}
     given |= {"base_url": values["base_url"]} if base_url else {}
     return Config(
-        root, file, **values, given=given, environments=_environments(settings.environments, file)
+        root,
+        file,
+        **values,
+        given=given,
+        environments=_environments(settings.environments, file),
+        tools={name: _tool(name, value, file) for name, value in settings.tools.items()},
     )
+
+
+def _tool(name: str, value: object, file: Path) -> Tool:
+    """Return a tool whose table stands here, or in a file beside, whose note lies beside that."""
+    if not isinstance(value, str):
+        return Tool(value, str(file))
+    place = file.parent / value
+    if place.name != f"{name}.toml":
+        fix = f"call the file {name}.toml, or write the table here"
+        raise SitegenError(f"is read from {value!r}", where=f"{file}: tools.{name}", fix=fix)
+    table, note = toml.read(place), place.with_suffix(".md")
+    return Tool(table, str(place), note.read_text("utf-8") if note.is_file() else "")
 
 
 def place_of(archive: str, cache: Path, where: str = "") -> tuple[Path, str]:

@@ -90,7 +90,10 @@ def source_digest() -> str:
 @functools.cache
 def _code_digest() -> str:
     """Return the digest of the code that this process runs: what is written later is not loaded."""
-    return _digest_below(Path(__file__).parent, "**/*.py")
+    root = Path(__file__).parent
+    # Tables of tools say as much of pages as code does.
+    tables = root.parent / "collectors" / "tables"
+    return _digest_below(root, "**/*.py") + _digest_below(tables, "*.toml")
 
 
 def _digest_below(folder: Path, pattern: str) -> str:

@@ -6,7 +6,8 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect
@@ -46,34 +47,93 @@ def decoded(value: object, form: type[Form], file: str, place: str = "") -> Form
         return msgspec.convert(value, form)
     except msgspec.ValidationError as error:
         reason, _, steps = str(error).replace("`", "").partition(" - at $")
+        steps = _named(value, form, steps)
         expected, keys = _expected(form, steps)
         message, fix = f"must be {expected}", ""
         if reason.startswith("Object "):
             message = reason.replace("Object contains unknown field", "unknown key")
             message = message.replace("Object missing required field", "has no")
             fix = f"known here: {keys}"
-        place = (place + steps).removeprefix(".").removesuffix("[...]")
+        place = (place + steps).removeprefix(".")
         raise SitegenError(message, where=f"{file}: {place}" if place else file, fix=fix) from error
+
+
+def _named(value: Any, form: Any, steps: str) -> str:  # noqa: ANN401 - as TOML has it, and a type
+    """Return the place of what is wrong with the keys of tables, for which msgspec says [...]."""
+    before, found, after = steps.partition("[...]")
+    if not found:
+        return steps
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", before):
+        form = _inner(form, name)
+        value = value[name or int(index)]
+    form = _inner(form, "")
+    for key_, each in value.items() if isinstance(value, dict) else ():
+        try:
+            msgspec.convert(each, form)
+        except msgspec.ValidationError as error:
+            rest = str(error).replace("`", "").partition(" - at $")[2]
+            return f"{before}.{key_}{_named(each, form, rest)}"
+    return f"{before}{after}"
+
+
+def _inner(form: Any, name: str) -> Any:  # noqa: ANN401 - a type
+    """Return the type of a field, or of the values of a table or a list."""
+    form = _bare(form)
+    if name and isinstance(form, type) and issubclass(form, msgspec.Struct):
+        return get_type_hints(form, include_extras=True)[name]
+    args = get_args(form)
+    return args[1] if get_origin(form) is dict else args[0] if args else Any
+
+
+def _bare(form: Any) -> Any:  # noqa: ANN401 - a type
+    """Return a type without what is said of it; of several the one that has parts."""
+    if get_origin(form) is Annotated:
+        return _bare(get_args(form)[0])
+    if get_origin(form) in (Union, UnionType):
+        kinds = [_bare(each) for each in get_args(form)]
+        parted = [kind for kind in kinds if hasattr(kind, "__struct_fields__") or get_args(kind)]
+        return (parted or kinds)[0]
+    return form
 
 
 def _expected(form: object, steps: str) -> tuple[str, str]:
     """Return what a value at a place of a form must be, and the keys that it may have."""
     kind = inspect.type_info(form)
-    for name in [*re.findall(r"\.(\w+)|\[", steps), None]:
-        words = "a table"
+    for name in [*re.findall(r"\.([^.\[\]]+)|\[", steps), None]:
+        words = ""
         while isinstance(kind, inspect.UnionType | inspect.Metadata):
             if isinstance(kind, inspect.UnionType):
-                kind = kind.types[0]  # the others say that it is absent
+                parted = [each for each in kind.types if isinstance(each, inspect.StructType)]
+                # The others say that it is absent, or are what may be said in short.
+                kind = parted[0] if parted and name is not None else kind.types[0]
             else:
                 words, kind = (kind.extra_json_schema or {}).get("description", words), kind.type
         match kind:
             case inspect.StructType(fields=fields) if name is None:
-                return words, ", ".join(sorted(each.encode_name for each in fields))
+                return words or "a table", ", ".join(sorted(each.encode_name for each in fields))
             case inspect.StructType(fields=fields):
                 kind = next((each.type for each in fields if each.encode_name == name), kind)
             case inspect.DictType(value_type=inner) | inspect.VarTupleType(item_type=inner):
                 kind = inner if name is not None else kind
-    return words, ""
+    return words or _words(kind), ""
+
+
+def _words(kind: inspect.Type) -> str:  # noqa: PLR0911 - one a type
+    """Return in words what a value of a type is of which nothing more is said."""
+    match kind:
+        case inspect.EnumType(cls=cls):
+            return f"one of {', '.join(str(each.value) for each in cls)}"
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case inspect.StrType():
+            return "a text in quotes"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType() | inspect.FloatType():
+            return "a number"
+        case inspect.VarTupleType():
+            return "a list"
+    return "a table"
 
 
 def key(word: str) -> str:

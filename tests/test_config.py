@@ -109,10 +109,13 @@ price = { per_hour = 2, date = "2026-11-01", sku = "c3-standard-4" }
         ("[environments.x]\nrole = 'laptop'", "environments.x.role: must be one of metal, vm"),
         ("[environments.x]\ntee = 'sgx2'", "environments.x.tee: must be one of none, tdx, "),
         ("[environments.x]\nrole = 'vm'\ntee = 'tdx'", "environments.x: the role is 'vm' and the"),
-        ("[environments.x.baselines]\nvm = 5", "environments.x.baselines: must be a text in quo"),
+        (
+            "[environments.x.baselines]\nvm = 5",
+            "environments.x.baselines.vm: must be a text in quo",
+        ),
         ("[environments.x.baselines]\nvm = 'x'", "environments.x.baselines: names the envi"),
         ("[environments.x.baselines]\nvm = 'A'", "environments.x.baselines.vm: 'A' is not a"),
-        ("[environments.x.incomparable]\ny = ' '", "environments.x.incomparable: must be a text"),
+        ("[environments.x.incomparable]\ny = ' '", "environments.x.incomparable.y: must be a text"),
         ("[environments.x]\naliases = 'c'", "environments.x.aliases: must be a list of texts"),
         ("[environments.x]\naliases = ['C']", "environments.x.aliases: 'C' is not a usable"),
         (

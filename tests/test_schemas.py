@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from sitegen.archive import manifest
+from sitegen.catalogue import declared
 from sitegen.collect import installed
 
 #: A size is a number of bytes.
@@ -31,9 +32,15 @@ def of_collectors() -> dict[str, Any]:
     return {"title": "What `sitegen collect --set` takes, by collector", "collectors": forms}
 
 
+def of_tables() -> dict[str, Any]:
+    """Return what a tool's table may say: a TOML file, or `[tools.<name>]` of `sitegen.toml`."""
+    return {"title": "A tool as a table", **msgspec.json.schema(declared.Table)}
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "run.schema.json": manifest.schema,
     "settings.schema.json": of_collectors,
+    "tool.schema.json": of_tables,
 }
 
 

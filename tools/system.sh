@@ -38,7 +38,12 @@ has cc || need gcc -
 [ -e /usr/include/stdio.h ] || [ "$(uname)" = Darwin ] || need libc6-dev -
 has perf || need linux-perf -
 has cyclictest || need rt-tests -
-has stress-ng || need stress-ng -
+has sysbench || need sysbench sysbench
+has redis-server || need redis-server redis
+has redis-benchmark || need redis-tools -
+has sockperf || need sockperf -
+has stress-ng || need stress-ng stress-ng
+has mbw || need mbw -
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then
@@ -91,15 +96,20 @@ for package in "${missing[@]}"; do
 done
 if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
 
-# Debian starts a web server as it installs it, on port 80 of every address. Benchmarks start
-# their own on loopback, so this one must not run, now or after a restart.
+# Debian starts a server as it installs it: nginx on port 80 of every address, others on loopback.
+# Benchmarks start their own on loopback, so these must not run, now or after a restart.
 guard=/usr/sbin/policy-rc.d
-if [[ " ${packages[*]} " == *" nginx-light "* ]]; then
-    if [ ! -e "$guard" ]; then
-        trap '"${sudo[@]}" rm -f "$guard"' EXIT
-        printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$guard" >/dev/null
-        "${sudo[@]}" chmod +x "$guard"
-    fi
+servers=()
+for package in "${packages[@]}"; do
+    case $package in
+        nginx-light) servers+=(nginx) ;;
+        redis-server | postgresql | memcached) servers+=("$package") ;;
+    esac
+done
+if [ ${#servers[@]} -gt 0 ] && [ ! -e "$guard" ]; then
+    trap '"${sudo[@]}" rm -f "$guard"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$guard" >/dev/null
+    "${sudo[@]}" chmod +x "$guard"
 fi
 
 install=(apt-get install -y -q --no-install-recommends)
@@ -107,6 +117,6 @@ if ! "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "${packages
     echo "apt-get did not install everything. Going on with what is there."
 fi
 
-if [[ " ${packages[*]} " == *" nginx-light "* ]] && has systemctl; then
-    "${sudo[@]}" systemctl disable --quiet nginx 2>/dev/null || true
+if [ ${#servers[@]} -gt 0 ] && has systemctl; then
+    "${sudo[@]}" systemctl disable --quiet "${servers[@]}" 2>/dev/null || true
 fi

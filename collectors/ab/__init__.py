@@ -26,7 +26,7 @@ from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
 from collectors.ab.rows import MULTI, SWEEP, expected
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, timestamp
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, servers, timestamp
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Parameter, ToolIdentity, params
@@ -79,6 +79,13 @@ _SPARE_DESCRIPTORS = 64
 _LIMIT_S = 900.0
 _POLL_S = 0.005
 _KILLED = -9
+#: What is known of a server at an address.
+_UNKNOWN = {
+    "server": "given",
+    "tls": "negotiated",
+    "server_key": "unknown",
+    "body_bytes": "unknown",
+}
 _CHECK, _CERTIFICATE = "check-certificate", "certificate"
 
 
@@ -104,19 +111,20 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         addresses, parts = {scheme: url}, urlsplit(url)
         if scheme == "https" and not settings.insecure:
             prepare[_CHECK] = (_CHECK, str(parts.hostname), str(parts.port or 443))
-        access, server, tls = settings.access, "given", "negotiated"
-        body, key = "unknown", "unknown"
+        access, must = settings.access, _UNKNOWN
     else:
         server, paths = _server(settings.server)
-        http, https = target.free_ports(2)
+        http, https = servers.free_ports(2, "ab")
         ports = {"http": http, "https": https}
-        addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
-        prepare[_CERTIFICATE] = (paths["openssl"], *target.MAKING)
-        context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
-        context += [("https", str(https)), ("tls", settings.tls), ("workers", str(request.cpus))]
-        access, tls, body, key = "loopback", settings.tls, str(len(target.BODY)), "RSA-2048"
+        addresses = {s: f"{s}://{servers.LOOPBACK}:{port}/" for s, port in ports.items()}
+        options = target.Target(
+            server, paths[server], str(request.scratch), http, https, settings.tls, request.cpus
+        )
+        one = target.nginx(options, paths["openssl"])
+        (prepare[_CERTIFICATE],) = one.prepare
+        context = [(name, str(value)) for name, value in structs.asdict(options).items()]
+        access, must = "loopback", {**one.tells, "server": server}
     steps = tuple(_steps(tool, addresses, access, preset, tuple(context)))
-    must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
         prepare=tuple(Step(n, n, argv, 120.0, context=(folder,)) for n, argv in prepare.items()),
@@ -150,11 +158,11 @@ def _measure(step: Step, host: Host) -> RawOutput:
             options = msgspec.convert(dict(step.context), target.Target, strict=False)
             server = stack.enter_context(target.serving(options, host))
         overflows = _listen_overflows(host)
-        busy = target.cpu_seconds(server) if server else 0.0
+        busy = servers.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
         values = list(raw.values)
         if server:
-            values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
+            values.append(("server_cpu_s", f"{servers.cpu_seconds(server) - busy:.3f}"))
         if overflows is not None and (after := _listen_overflows(host)) is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):

@@ -8,8 +8,8 @@ from collectors.ab import rows
 from collectors.ab.readers.files import percentiles_in, read_counts
 from collectors.ab.report import Report, reports
 from collectors.ab.rows import Row
-from collectors.text import error_line
 from sitegen.collect import RawOutput, Reading, Recorder, Step
+from sitegen.collect.text import error_line
 from sitegen.errors import SitegenError
 from sitegen.model import Status
 

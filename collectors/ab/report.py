@@ -11,7 +11,7 @@ from getopt import GetoptError, getopt
 
 from msgspec import Struct, field
 
-from collectors.text import lines
+from sitegen.collect.text import lines
 from sitegen.errors import SitegenError
 
 MAX_REPORTS, _MAX_LINE = 20_000, 2_000

@@ -9,53 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import ssl
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import psutil
 
-from sitegen.collect import Host, last_line
-from sitegen.errors import SitegenError
+from sitegen.collect import Host, servers
+from sitegen.collect.declared import served
+from sitegen.collect.declared.served import Served
+from sitegen.collect.servers import LOOPBACK
 
-LOOPBACK = "127.0.0.1"
-BODY = (b"sitegen measures how fast this document is served.\n" * 21)[:1024]
+if TYPE_CHECKING:
+    import psutil
+
+#: The server that wrk measures too.
+_NGINX = served.shared("nginx")
+BODY = _NGINX.names["body"].encode()
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
-#: How openssl makes them.
-MAKING = (
-    *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-    *("-keyout", KEY, "-out", CERTIFICATE, "-subj", "/CN=localhost"),
-)
-#: Not the kernel's ephemeral ports: ab itself uses those up.
-_PORTS = range(20100, 32000)
 _BACKLOG = 4096
-_START_S, _STOP_S, _PAUSE_S = 15.0, 5.0, 0.02
-
-_NGINX = """\
-daemon off;
-worker_processes {workers};
-pid nginx.pid;
-error_log nginx.log warn;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
-    uwsgi_temp_path temp; scgi_temp_path temp;
-    keepalive_requests 1000000;
-    server {{
-        listen {loopback}:{http} backlog={backlog};
-        {tls_listen}
-        location / {{ default_type text/plain; return 200 "{body}"; }}
-    }}
-}}
-"""
-_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog}; ssl_protocols {tls};
-        ssl_certificate {folder}/{certificate}; ssl_certificate_key {folder}/{key};"""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -70,86 +44,36 @@ class Target(msgspec.Struct, frozen=True):
     workers: int
 
 
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports on loopback that nothing listens on now."""
-    ports = []
-    for port in _PORTS:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((LOOPBACK, port))
-                ports.append(port)
-        if len(ports) == count:
-            return tuple(ports)
-    raise SitegenError(f"no {count} free ports on loopback", where="ab")
+def nginx(target: Target, openssl: str = "openssl") -> Served:
+    """Return what starts nginx, its files, what makes its certificate, what a run keeps of it."""
+    where = {"host": LOOPBACK, "port": target.http, "port2": target.https, "folder": target.folder}
+    programs = {"server": target.server_path, "openssl": openssl}
+    values = {**where, **programs, "cpus": target.workers, "tls": target.tls}
+    return served.filled(_NGINX, values, "ab")
 
 
-@contextlib.contextmanager
-def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
+def serving(target: Target, host: Host) -> AbstractContextManager[psutil.Process]:
     """Run the server for the length of the block; raises SitegenError if it does not come up."""
     tls = Path(target.folder, CERTIFICATE).exists()
-    ports = [target.http, target.https] if tls else [target.http]
-    with host.start(
+    return servers.serving(
+        host,
         _command(target, tls=tls),
-        cwd=Path(target.folder),
+        [target.http, target.https] if tls else [target.http],
+        folder=Path(target.folder),
+        where="ab",
         environ={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-    ) as process:
-        _wait(process, ports)
-        yield psutil.Process(process.pid)
-        # Asked first, so that the workers of nginx end too; the group is killed after that.
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_S)
-
-
-def cpu_seconds(server: psutil.Process) -> float:
-    """Return the CPU time that the server and its workers have used so far."""
-    total = 0.0
-    for process in (server, *server.children(recursive=True)):
-        with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
-            total += times.user + times.system
-    return total
+    )
 
 
 def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
-    # Workers that have given up root could not read a file here: the body is in the text.
-    text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
-    fixed = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
-    config = text.format(**msgspec.structs.asdict(target), **fixed, body=BODY.decode())
-    Path(target.folder, "nginx.conf").write_text(config, "utf-8")
-    return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
-
-
-def _wait(process: subprocess.Popen[bytes], ports: list[int]) -> None:
-    deadline = time.monotonic() + _START_S
-    for port in ports:
-        while True:
-            if process.poll() is not None:
-                reason = last_line(process.stderr.read() if process.stderr else b"")
-                raise SitegenError(f"the server ended at once: {reason}", where="ab")
-            with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
-                if _listens(process.pid, port):
-                    break
-            if time.monotonic() > deadline:
-                raise SitegenError(f"the server did not start in {_START_S:.0f} s", where="ab")
-            time.sleep(_PAUSE_S)
-
-
-def _listens(server: int, port: int) -> bool:
-    """Say whether it is our server that listens on a port, and not another that took it."""
-    try:
-        process = psutil.Process(server)
-        return any(
-            one.status == psutil.CONN_LISTEN and one.laddr[1] == port
-            for each in (process, *process.children(recursive=True))
-            for one in each.net_connections("inet")
-        )
-    except psutil.NoSuchProcess:
-        return False
+    one = nginx(target)
+    for name, text in one.files.items():
+        if tls or name == "nginx.conf":
+            Path(target.folder, name).write_text(text, "utf-8")
+    return list(one.command)
 
 
 class _Answer(asyncio.Protocol):

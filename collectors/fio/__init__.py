@@ -18,9 +18,9 @@ from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.readers.json_report import output_in
 from collectors.fio.readers.logs import over_time, read_log
 from collectors.fio.workloads import size_of
-from collectors.text import error_line
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step
 from sitegen.collect.settings import Positive, Settings, Size, described
+from sitegen.collect.text import error_line
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Params, Status, ToolIdentity, params
 

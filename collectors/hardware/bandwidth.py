@@ -11,9 +11,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct, structs
 
-from collectors.text import error_line
 from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
 from sitegen.collect.settings import Settings, Size, described
+from sitegen.collect.text import error_line
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 

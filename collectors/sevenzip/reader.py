@@ -9,9 +9,9 @@ from typing import Annotated
 from collectors.sevenzip import figures
 from collectors.sevenzip.header import Header
 from collectors.sevenzip.output import Table, tables
-from collectors.text import plain
 from sitegen.collect import Reader, Reading, Recorder, Settings, described
 from sitegen.collect.settings import agreed
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Status, ToolIdentity, params
 

@@ -20,7 +20,7 @@ TOOL = tool.Tool(
         tool.Metric("ab.client_cpu_usage", "CPU used by ab", "ratio", tool.N, "CPU time of the load generator divided by the time of the test, for one process: near 1 means that the generator was the limit.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("value", "client_cpu"), ("mean", "client_cpu"))),
         tool.Metric("ab.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server's processes divided by the time of the test; for a cited figure, as its publication states it.", scale=tool.Scale.DIFFERENCE, source="resource usage of the processes"),
     ),
-    family=tool.Family("ab", "Web server", "What does a TEE cost a web server?",
+    family=tool.Family("ab", "Web server", "What does a TEE cost a web server?", area="Web server", generator=tool.Generator(0.9, "ab"),
         headlines=(
             tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests per second", loses="a web server's throughput"),
             tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, p99", loses="a web server's p99 latency"),

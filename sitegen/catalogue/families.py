@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
 from sitegen.catalogue import (
     ab,
+    declared,
     fio,
     hardware,
     llm,
@@ -16,17 +17,34 @@ from sitegen.catalogue import (
     tee_microcosts,
     zktls,
 )
-from sitegen.catalogue.tool import Family, Headline
+from sitegen.catalogue.tool import Family, Headline, Tool
 from sitegen.model import Series
+
+#: The order of the areas in which pages name them; what has none, or another, comes last.
+AREAS = (
+    *("AI inference", "Storage", "Web server", "Database", "Network", "CPU", "Memory"),
+    *("Encryption", "Proofs", "TEE", "Hardware"),
+)
+
+
+def _place(one: Tool) -> int:
+    return AREAS.index(one.family.area) if one.family.area in AREAS else len(AREAS)
+
 
 #: In the order in which pages name them.
 TOOLS = tuple(
-    each.TOOL
-    for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference, tee_microcosts)
+    sorted(
+        (
+            *(each.TOOL for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference)),
+            tee_microcosts.TOOL,
+            *(each.tool for each in declared.shipped().values() if each.table.metrics),
+        ),
+        key=_place,
+    )
 )
 #: Series of one comparison that words are given for.
 MOST_HEADLINES = 6
-FAMILIES: Mapping[str, Family] = {tool.family.benchmark: tool.family for tool in TOOLS}
+FAMILIES: dict[str, Family] = {tool.family.benchmark: tool.family for tool in TOOLS}
 
 
 def family(benchmark: str) -> Family:

@@ -66,7 +66,7 @@ TOOL = tool.Tool(
         tool.Metric("fio.cpu_usage", "CPU used by fio", "ratio", tool.N, "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.", scale=tool.Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
         tool.Metric("fio.device_bytes", "Bytes at the block device", "B", tool.N, "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.", source="Linux block layer statistics, as fio reports them", beside=(("value", "device"),)),
     ),
-    family=tool.Family("fio", "Storage", "What does a TEE cost in storage?",
+    family=tool.Family("fio", "Storage", "What does a TEE cost in storage?", area="Storage",
         headlines=(
             tool.Headline("fio.iops", "value", (("direction", "read"),), "read_iops", title="Random read, 4 KiB", loses="random reads", whole=True),
             tool.Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB", loses="random writes", whole=True),

@@ -165,7 +165,7 @@ TOOL = tool.Tool(
         tool.Metric("llm.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
         tool.Metric("llm.peak_memory", "Peak memory of the server", "B", tool.N, "Largest resident size of the server.", source="resource usage of the process"),
     ),
-    family=tool.Family("llm", "LLM serving", "What does a TEE cost an LLM server?",
+    family=tool.Family("llm", "LLM serving", "What does a TEE cost an LLM server?", area="AI inference", generator=tool.Generator(0.7, "The client"),
         headlines=(
             tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens per second", loses="an LLM server's token rate", first="largest"),
             tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate per request", loses="an LLM's decode rate"),

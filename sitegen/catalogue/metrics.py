@@ -10,7 +10,7 @@ from sitegen.model import MetricDefinition
 
 __all__ = ["METRICS", "UNIT_COSTS", "Better", "Metric", "Scale", "metric", "unit_problem"]
 
-METRICS: Mapping[str, Metric] = {metric.id: metric for tool in TOOLS for metric in tool.metrics}
+METRICS: dict[str, Metric] = {metric.id: metric for tool in TOOLS for metric in tool.metrics}
 #: What a price buys: the unit by metric and statistic, with how many of them are priced.
 UNIT_COSTS: Mapping[tuple[str, str], tuple[str, float]] = {
     key: cost for tool in TOOLS for key, cost in tool.unit_costs.items()

@@ -27,7 +27,7 @@ _SHARED = (
     SeriesParameter("workers", Kind.COUNT),
     SeriesParameter("requests", Kind.COUNT, "{} requests"),
 )
-PARAMETERS: Mapping[str, SeriesParameter] = {
+PARAMETERS: dict[str, SeriesParameter] = {
     each.key: each for each in (*_SHARED, *(p for tool in TOOLS for p in tool.parameters))
 }
 #: Which stand first in a title; the others follow by name.
@@ -37,7 +37,16 @@ ORDER: Mapping[str, int] = {
         (
             *("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model"),
             *("engine", "weights", "access", "scheme", "keepalive", "statement", "size", "prover"),
-            *("proof_system", "proof_mode", "kernel", "threads", "concurrency", "rate"),
+            *(
+                "proof_system",
+                "proof_mode",
+                "stage",
+                "sku",
+                "kernel",
+                "threads",
+                "concurrency",
+                "rate",
+            ),
             *("processes", "input_tokens", "output_tokens", "requests", "log_level", "slo"),
         )
     )

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from sitegen.catalogue.families import TOOLS
-from sitegen.catalogue.llm import is_latency
-from sitegen.catalogue.metrics import METRICS
+from sitegen.catalogue.families import TOOLS, family
+from sitegen.catalogue.metrics import METRICS, metric
 from sitegen.catalogue.tool import Counts, Figure, Limits, PerOperation, Rule
 from sitegen.errors import many
 from sitegen.fingerprint import contradiction
@@ -24,11 +23,6 @@ _BUSY: Mapping[str, tuple[float, str]] = {
     "psi_cpu": (0.2, "waiting for a CPU"),
     "steal": (0.02, "steal"),
     "throttled": (0.01, "throttled"),
-}
-#: Shares of a core from which a load generator is the limit; the LLM client answers at once.
-_SATURATED: Mapping[str, tuple[float, str]] = {
-    "ab": (0.9, "ab used {:.0%} of a CPU."),
-    "llm": (0.7, "The client used {:.0%} of a CPU."),
 }
 _BEYOND = 10
 #: How many of the differences between two machines a row names.
@@ -101,22 +95,19 @@ def _unit_doubtful(of: Counts) -> bool:
 
 
 def _saturated(figure: Figure) -> str:
-    tool = figure.metric.partition(".")[0]
+    generator = family(figure.metric.partition(".")[0]).generator
     busy = figure.beside.get("client_cpu")
-    limited = is_latency(figure.metric) or figure.metric.endswith(
-        (".latency", "per_second", "throughput", "eval_rate", "goodput", "per_request")
-    )
-    if tool not in _SATURATED or busy is None or not limited:
+    if generator is None or busy is None or busy < generator.at:
         return ""
-    least, words = _SATURATED[tool]
-    return words.format(busy) if busy >= least else ""
+    if metric(figure.metric).unit not in ("s", "1/s", "B/s", "tokens/s"):
+        return ""
+    return f"{generator.name} used {busy:.0%} of a CPU."
 
 
 def _few_beyond(figure: Figure) -> str:
     requests = figure.beside.get("requests", 0) * (1 - figure.beside.get("errors", 0))
     percent = figure.statistic.removeprefix("p")
-    latency = figure.metric == "ab.latency" or is_latency(figure.metric)
-    if not requests or percent in (figure.statistic, "50") or not latency:
+    if not requests or percent in (figure.statistic, "50") or metric(figure.metric).unit != "s":
         return ""
     beyond = requests * (1 - float(percent) / 100)
     return f"{beyond:.0f} requests lie beyond {figure.statistic}." if beyond < _BEYOND else ""
@@ -201,6 +192,13 @@ def _share(share: float) -> str:
     return f"{share * 100:g} %"
 
 
+_GENERATORS = ", ".join(
+    f"{tool.family.title}: from {_share(tool.family.generator.at)} of a CPU on"
+    for tool in TOOLS
+    if tool.family.generator
+)
+
+
 RULES: Mapping[str, Rule] = {
     rule.id: rule
     for rule in (
@@ -227,7 +225,7 @@ RULES: Mapping[str, Rule] = {
         Rule("quota", "quota below threads", figure=_quota, definition="The benchmark ran more threads than the CPU quota of its container allows at once: it was stopped again and again, and fewer threads might have been faster."),
         *(rule for tool in TOOLS for rule in tool.rules if not rule.run),
         Rule("few-beyond", "thin tail", figure=_few_beyond, definition=f"Fewer than {_BEYOND} requests lie beyond the percentile: it is one or two unlucky requests."),
-        Rule("generator-saturated", "load generator saturated", figure=_saturated, definition=f"ApacheBench used {_share(_SATURATED['ab'][0])} of a CPU or more, or the LLM load client {_share(_SATURATED['llm'][0])}: the load generator was the limit, not the server."),
+        Rule("generator-saturated", "load generator saturated", figure=_saturated, definition=f"The load generator used so much of a CPU that it was the limit, not the server ({_GENERATORS})."),
         Rule("superlinear", "base doubtful", scaling=_superlinear, definition=f"Efficiency at more threads passes {_share(_SUPERLINEAR)} of this one-thread value: it is too low, or the tool works differently with one thread."),
         Rule("inconsistent", "contradicts itself", kind=Doubt.INCONSISTENT, definition="Two figures of the imported output contradict each other, such as a rate and the count and time that it follows from: one of them is wrong, or was changed."),
         Rule("misnamed", "misnamed", kind=Doubt.MISNAMED, definition="The output's own name for the workload says something else than what ran, such as a job called random-read that writes. What ran counts."),
@@ -238,6 +236,7 @@ RULES: Mapping[str, Rule] = {
         Rule("not-stated", "not stated", kind=Doubt.NOT_STATED, definition="The imported output does not say what tells its series from another, such as the model. It is pooled with no other file and compared with none: that they measured the same is not known."),
         Rule("not-reached", "load not reached", kind=Doubt.NOT_REACHED, definition="The load that the workload names is not what ran, such as a queue depth that a synchronous engine never reaches."),
         Rule("failed-part", "a part failed", kind=Doubt.FAILED_PART, definition="A part of the imported output reports a failure: that part is left out of the figures."),
+        Rule("invalid", "invalid", kind=Doubt.INVALID, definition="The tool itself says that its result does not count, such as one of MLPerf's load generator that ran shorter than its rules ask."),
     )
 }  # fmt: skip
 _OWNERS = {rule.id: tool.family.benchmark for tool in TOOLS for rule in tool.rules}

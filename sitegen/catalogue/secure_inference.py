@@ -25,7 +25,7 @@ TOOL = tool.Tool(
         tool.Metric("secure-inference.hash_speed", "Hash speed", "B/s", tool.H, "Bytes of the model's file divided by the time to hash them.", source="sitegen"),
         tool.Metric("secure-inference.channel_throughput", "Channel throughput", "B/s", tool.H, "Bytes moved through the channel divided by the time.", source="sitegen"),
     ),
-    family=tool.Family("secure-inference", "Secure inference", "What does a secure channel cost inference?",
+    family=tool.Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", area="AI inference",
         headlines=(
             tool.Headline("secure-inference.e2e_latency", "mean", (), "ladder", title="Request latency", loses="a request's latency"),
         ),

@@ -20,7 +20,7 @@ TOOL = tool.Tool(
         tool.Metric("7z.cpu_usage", "CPU usage", "ratio", tool.N, "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.", scale=tool.Scale.DIFFERENCE, source="7-Zip, `Usage`"),
         tool.Metric("7z.cpu_frequency", "CPU frequency", "Hz", tool.N, "Median of the frequencies that 7-Zip estimates with one thread before it starts.", source="7-Zip, `CPU Freq`"),
     ),
-    family=tool.Family("7z", "CPU", "What does a TEE cost the processor?",
+    family=tool.Family("7z", "CPU", "What does a TEE cost the processor?", area="CPU",
         headlines=(
             tool.Headline("7z.rating", "value", (("operation", "total"), ("threads", "*")), title="Total rating", loses="a CPU's 7-Zip rating"),
         ),

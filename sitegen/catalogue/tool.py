@@ -258,8 +258,17 @@ class PerOperation(Struct, frozen=True):
 Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier | PerOperation
 
 
+class Generator(NamedTuple):
+    """From which share of a CPU on a load generator is the limit, and what it is called."""
+
+    at: float
+    name: str
+
+
 class Family(Struct, frozen=True):
     """How one benchmark is presented: its name and question, headlines, charts and contrasts.
+
+    Benchmarks of one ``area`` stand side by side, and are never compared with one another.
 
     ``distributions`` are the series whose samples are drawn, the first and the last of each;
     None draws all that there are; of a metric and the whole that it is part of (``wholes``) one is
@@ -284,6 +293,8 @@ class Family(Struct, frozen=True):
     background: frozenset[str] = frozenset()
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     suspect: str = ""
+    area: str = ""
+    generator: Generator | None = None
 
 
 class Kind(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -77,10 +77,27 @@ _NAMED = {
     "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
     "B": 1.0, "kHz": 1e3, "TOPS": 1e12,
 }  # fmt: skip
-#: What one of a printed unit is in the base unit.
-_PRINTED_UNITS = {"%": 0.01, "percent": 0.01, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3,
-                  "us": 1e-6, "µs": 1e-6, "min": 60.0, "minutes": 60.0, "h": 3600.0,
-                  "hours": 3600.0, "k/s": 1e3, "1/s": 1.0}  # fmt: skip
+#: What a printed unit is: the base unit, and what one of it is in that.
+PRINTED: Mapping[str, tuple[str, float]] = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("s", 1.0)),
+    **{word: ("s", factor) for word, factor in (
+        ("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("\u03bcs", 1e-6), ("ms", 1e-3), ("min", 60.0),
+        ("minutes", 60.0), ("h", 3600.0), ("hours", 3600.0))},
+    "ratio": ("ratio", 1.0), "%": ("ratio", 0.01), "percent": ("ratio", 0.01),
+    "count": ("count", 1.0), "MIPS": ("MIPS", 1.0), "tokens/s": ("tokens/s", 1.0),
+    "USD/h": ("USD/h", 1.0), "bytes": ("B", 1.0),
+    **{f"{prefix}B{per}": (f"B{per}", factor) for per in ("", "/s") for prefix, factor in (
+        ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12),
+        ("Ki", 2.0**10), ("Mi", 2.0**20), ("Gi", 2.0**30), ("Ti", 2.0**40))},
+    **{f"{prefix}bit/s": ("B/s", factor / 8) for prefix, factor in (
+        ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))},
+    **{f"{prefix}bits/sec": ("B/s", factor / 8) for prefix, factor in (
+        ("", 1.0), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))},
+    **{f"{prefix}{unit}": (base, factor) for unit, base in (
+        ("Hz", "Hz"), ("/s", "1/s"), ("1/s", "1/s"), ("op/s", "op/s")) for prefix, factor in (
+        ("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))},
+    "OPS": ("op/s", 1.0), "GOPS": ("op/s", 1e9), "TOPS": ("op/s", 1e12),
+}  # fmt: skip
 _PREFIXES = {"n": -3, "u": -2, "µ": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 #: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
 MINUS = "\N{MINUS SIGN}"
@@ -177,6 +194,11 @@ def percent_within(share: float, low: float, high: float) -> str:
     return percent(share, next(places, digits))
 
 
+def printed_unit(word: str) -> tuple[str, float] | None:
+    """Return the base unit of a printed one, and what one of it is in that; None if not known."""
+    return PRINTED.get(word)
+
+
 def printed_number(printed: str) -> tuple[float, float] | None:
     """Return the number in a printed text and half of its last digit, or None.
 
@@ -208,8 +230,11 @@ def print_problem(value: float, printed: str, unit: str) -> str:
 
 def _factors(word: str, unit: str) -> tuple[float, ...]:
     """Return what one of a printed unit may be in the base unit."""
-    if word in _PRINTED_UNITS or word == unit:
-        return (1.0 if word == unit else _PRINTED_UNITS[word],)
+    if word == unit:
+        return (1.0,)
+    # People print MB where they mean MiB; nobody prints s where they mean ms.
+    if unit in ("s", "ratio", "1/s") and PRINTED.get(word, ("",))[0] == unit:
+        return (PRINTED[word][1],)
     power = _PREFIXES.get(word[:1]) if len(word) > 1 else None
     if power is None or (power < 0 and word[1] != "s"):
         shares = (0.01,) if unit == "ratio" else ()
@@ -229,7 +254,7 @@ def rounding_interval(value: float, printed: str | None) -> tuple[float, float] 
         return None
     number, half = parsed
     unit = printed.rsplit(" ", 1)[-1]
-    scale = abs(value / number) if number else _PRINTED_UNITS.get(unit, math.nan)
+    scale = abs(value / number) if number else PRINTED.get(unit, ("", math.nan))[1]
     if math.isnan(scale):
         return None
     return value - half * scale, value + half * scale

@@ -17,7 +17,8 @@ _SAME_PROOF = 0.01
 
 
 def _own_keys(figure: tool.Figure) -> bool:
-    return figure.params.get("proof_system") == "groth16"
+    # Of this prover's keys it is known; others bring theirs from a ceremony of many.
+    return figure.params.get("prover") == "groth16py"
 
 
 def _other_proof(side: float, baseline: float) -> str:
@@ -52,7 +53,7 @@ TOOL = tool.Tool(
         tool.Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", tool.N, "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.", scale=tool.Scale.DIFFERENCE, source="as printed"),
         tool.Metric("zktls.peak_memory", "Peak memory", "B", tool.L, "Largest resident size of the prover.", source="resource usage of the process"),
     ),
-    family=tool.Family("zktls", "zkTLS", "What does a TEE cost a prover?",
+    family=tool.Family("zktls", "zkTLS", "What does a TEE cost a prover?", area="Proofs",
         headlines=(
             tool.Headline("zktls.total_time", "value", title="Total time", loses="a prover's time"),
             tool.Headline("zktls.total_time", "mean", title="Total time", loses="a prover's time"),
@@ -82,7 +83,9 @@ TOOL = tool.Tool(
         tool.SeriesParameter("time_scope", words="over the {} time"),
         tool.SeriesParameter("cycle_kind", words="{} cycles"),
         tool.SeriesParameter("hash", values={"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"}),
-        tool.SeriesParameter("gpus", tool.Kind.COUNT),
+        tool.SeriesParameter("gpus", tool.Kind.COUNT, "{} GPU", "{} GPUs"),
+        tool.SeriesParameter("stage", words="{}"),
+        tool.SeriesParameter("provers", tool.Kind.COUNT, "{} prover", "{} provers"),
         tool.SeriesParameter("request_size", tool.Kind.SIZE),
         tool.SeriesParameter("response_size", tool.Kind.SIZE),
         tool.SeriesParameter("printed_as", hidden=True),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sitegen.cli import options
-from sitegen.errors import INTERRUPTED, SitegenError, many
+from sitegen.errors import INTERRUPTED, No, SitegenError, many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -233,6 +233,35 @@ def import_(
         sys.exit(SitegenError.exit_code)
 
 
+@click.group("tool")
+def tool_() -> None:
+    """Tools that are declared as tables: docs/own-tool.md says how."""
+
+
+@tool_.command("check")
+@click.argument("table", type=options.PATH)
+@click.argument("output", type=options.PATH, required=False)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    help="What a command would have been given, or `import` is told, e.g. threads=4.",
+)
+@options.as_json
+def check(table: Path, output: Path | None, settings: tuple[str, ...], as_json: bool) -> None:
+    """Say what a table is, and what it reads of an output of its tool.
+
+    TABLE is a tool's TOML file, or the sitegen.toml that has tools. Exit code 1 when nothing of
+    OUTPUT is read.
+    """
+    from sitegen.cli import tables
+
+    text, found = tables.check(table, output, settings, as_json=as_json)
+    click.echo(text, nl=False)
+    if not found:
+        sys.exit(No.exit_code)
+
+
 def _progress(quiet: bool) -> Callable[[Progress], None]:
     from sitegen.collect.execute import duration
 
@@ -265,4 +294,4 @@ def _report(outcomes: Sequence[Outcome], store: Archive, say: Callable[[str], No
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 
-COMMANDS = (collect, collectors_, doctor, import_)
+COMMANDS = (collect, collectors_, doctor, import_, tool_)

@@ -58,8 +58,11 @@ def settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
         def load() -> Config:
             from sitegen import config
+            from sitegen.catalogue import own
 
-            return config.load(config_file, **places)
+            report = config.load(config_file, **places)
+            own.use(report.tools)
+            return report
 
         return command(load, **rest)
 

@@ -7,6 +7,8 @@ of a tool still reads.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -22,6 +24,7 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 MOST_DOCUMENTS = 100_000
 _MARK = b"\xef\xbb\xbf"
+_TEXT = re.compile(r"[^ \t\r\n]")
 
 
 def document(data: bytes | str | memoryview, form: type[Form], where: str = "") -> Form:
@@ -39,9 +42,9 @@ def document(data: bytes | str | memoryview, form: type[Form], where: str = "") 
 
 
 def documents(data: bytes | str, form: type[Form]) -> list[Form]:
-    """Return the documents in ``data``: one object, a list of them, or one a line.
+    """Return the documents in ``data``: one object, a list of them, or several, one after another.
 
-    Raises SitegenError as `document` does, with the entry or the line.
+    Raises SitegenError as `document` does, with the entry, the line or the place.
     """
     text = (data.encode("utf-8", "replace") if isinstance(data, str) else data).removeprefix(_MARK)
     text = text.lstrip()
@@ -55,9 +58,37 @@ def documents(data: bytes | str, form: type[Form]) -> list[Form]:
         # Not splitlines(): a line ends in a JSON text at nothing but its line feeds.
         lines = [(n, line) for n, line in enumerate(text.split(b"\n"), 1) if line.strip()]
         _check_count(len(lines))
-        if len(lines) < 2 or not _is_object(lines[0][1]):  # noqa: PLR2004 - one is that document
+        if lines and not _is_object(lines[0][1]):
+            return [convert(one, form, f"document {n}") for n, one in enumerate(_parts(text), 1)]
+        if len(lines) < 2:  # noqa: PLR2004 - one is that document
             raise
     return [document(line, form, f"line {n}") for n, line in lines]
+
+
+def _parts(data: bytes) -> Iterator[object]:
+    """Yield the objects that stand one after another, each over as many lines as it likes."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SitegenError(f"is not UTF-8 at byte {error.start}") from error
+    place, decoder = 0, json.JSONDecoder()
+    for _ in range(MOST_DOCUMENTS):
+        next_one = _TEXT.search(text, place)
+        if next_one is None:
+            return
+        place = next_one.start()
+        try:
+            one, place = decoder.raw_decode(text, place)
+        except json.JSONDecodeError as error:
+            line = f"line {error.lineno}, column {error.colno}"
+            message = f"the JSON breaks off or is damaged: {error.msg}"
+            raise SitegenError(message, where=line) from error
+        except RecursionError as error:
+            raise SitegenError("the JSON is nested too deeply") from error
+        except ValueError as error:
+            raise SitegenError(f"the JSON cannot be read: {error}"[:200]) from error
+        yield one
+    raise SitegenError(f"has more than {MOST_DOCUMENTS:,} entries")
 
 
 def convert(value: object, form: type[Form], where: str = "", *, strict: bool = True) -> Form:

@@ -157,6 +157,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         parameters=(
             *plan.parameters,
             *(p for p in record.read.output_settings() if p.name not in planned),
+            *(kind.parameter(text, about) for kind, text, about in record.read.doubts()),
             model.Parameter("preset", request.preset, model.Comparability.MUST_MATCH),
             *(
                 model.Parameter(f"{model.SET}{collector.BENCHMARK}.{name}", value)
@@ -207,6 +208,8 @@ class _Record:
                 self.read.tool = reading.tool or self.read.tool
                 for parameter in reading.parameters:
                     self.read.tells(parameter, step.workload)
+                for doubt in reading.doubts:
+                    self.read.doubt(*doubt)
         except Refused:
             raise
         except SitegenError as error:

@@ -10,27 +10,58 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen import model
-from sitegen.catalogue import parameters
+from sitegen.catalogue import declared, own, parameters
+from sitegen.catalogue.declared import Declared
 from sitegen.collect import settings
 from sitegen.collect.host import Host
 from sitegen.collect.protocol import Bundle, Collector, Missing, Plan, Reader, Request
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Sample, Status, ToolIdentity
 
+if TYPE_CHECKING:
+    from sitegen.collect.declared.reader import TableReader
+
 _GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
 
 
-def collectors() -> dict[str, EntryPoint]:
-    """Return the installed collectors by benchmark name, in that order; none is imported."""
-    points = sorted(entry_points(group=_GROUP), key=lambda point: point.name)
-    return {point.name: point for point in points}
+class TablePoint(Struct, frozen=True):
+    """Where a collector is that is a table, as an entry point says it of a module."""
+
+    table: Declared
+
+    @property
+    def name(self) -> str:
+        """The benchmark."""
+        return self.table.benchmark
+
+    @property
+    def value(self) -> str:
+        """Where it stands."""
+        return self.table.place
+
+    def load(self) -> TableReader:
+        """Return what the table can do."""
+        from sitegen.collect.declared.collector import collector
+
+        return collector(self.table)
+
+
+def collectors() -> dict[str, EntryPoint | TablePoint]:
+    """Return the collectors by benchmark name, in that order; none is imported.
+
+    They are modules of packages that are installed, tables that come with sitegen, and the tables
+    of the report that is open.
+    """
+    points: list[EntryPoint | TablePoint] = list(entry_points(group=_GROUP))
+    points += map(TablePoint, {**declared.shipped(), **own.TABLES}.values())
+    return {point.name: point for point in sorted(points, key=lambda point: point.name)}
 
 
 def check_benchmarks(names: Iterable[str], here: Iterable[str] = ()) -> None:
@@ -42,7 +73,7 @@ def check_benchmarks(names: Iterable[str], here: Iterable[str] = ()) -> None:
             raise SitegenError(f"no benchmark {name!r}", fix=fix)
 
 
-def load_collector(point: EntryPoint) -> Collector:
+def load_collector(point: EntryPoint | TablePoint) -> Collector:
     """Import one collector; raises SitegenError when that fails or it is not one."""
 
     def unfit(message: str, fix: str) -> SitegenError:
@@ -53,7 +84,9 @@ def load_collector(point: EntryPoint) -> Collector:
     except SitegenError as error:
         raise unfit(error.what, "rename its entry point") from error
     try:
-        module: ModuleType = point.load()
+        module: ModuleType | TableReader = point.load()
+    except SitegenError:
+        raise
     except (Exception, SystemExit) as error:
         message = f"collector {point.name!r} cannot be imported: {_reason(error)}"
         raise unfit(message, "reinstall the package that provides it") from error
@@ -76,10 +109,13 @@ def method_note(benchmark: str) -> str:
     there is none, or the collector is not installed here or cannot be loaded: a report is also
     built where nothing is measured.
     """
+    point = collectors().get(benchmark)
+    if point is None or isinstance(point, TablePoint):
+        return point.table.note if point else ""
     try:
         # Found and not imported: a report needs the note, and none of the collector's code.
-        spec = find_spec(collectors()[benchmark].module)
-    except (KeyError, ImportError, ValueError):
+        spec = find_spec(point.module)
+    except (ImportError, ValueError):
         return ""
     if spec is None or not spec.origin:
         return ""
@@ -98,11 +134,11 @@ class Forms(Struct, frozen=True):
 
 def forms() -> Forms:
     """Return the forms that the installed modules read; one broken module does not stop others."""
-    return _forms(tuple(sys.path))
+    return _forms(tuple(sys.path), str(own.TABLES))
 
 
 @lru_cache(maxsize=1)
-def _forms(_path: tuple[str, ...]) -> Forms:
+def _forms(_path: tuple[str, ...], _own: str) -> Forms:
     readers: list[tuple[str, Reader]] = []
     bundles: list[tuple[str, Bundle]] = []
     broken: list[str] = []

@@ -132,6 +132,7 @@ class Reading(Struct, frozen=True):
     ``facts`` is what the output says of the machine. ``started_at`` is empty where nothing in
     the output dates it. ``notes`` are remarks, one sentence each. ``doubts`` become caveats: the
     kind, a sentence that says what was seen, and the workload that it is about (empty: all).
+    ``benchmark`` is what was measured, where it is another than the reader's own.
     """
 
     measurements: tuple[Measurement, ...]
@@ -145,6 +146,7 @@ class Reading(Struct, frozen=True):
     duration_s: float | None = None
     notes: tuple[str, ...] = ()
     doubts: tuple[tuple[Doubt, str, str], ...] = ()
+    benchmark: str = ""
 
 
 class _Form(Struct, Generic[Data], frozen=True):
@@ -178,10 +180,12 @@ class Bundle(_Form[Mapping[str, bytes]], frozen=True):
 
     They come by name. Names tell the files apart and nothing else, but where one file itself
     names another, or where only the name that a tool gives a file says what it holds: one whose
-    name has ``file_name``, given alone, is a bundle by itself.
+    name has ``file_name``, given alone, is a bundle by itself. ``beside`` is the name of the file
+    that says what another one in its folder is of: `import` reads the two together.
     """
 
     file_name: re.Pattern[str] | None = None
+    beside: str = ""
 
 
 class Collector(Protocol):

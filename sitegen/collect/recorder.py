@@ -112,11 +112,13 @@ class Recorder(Struct):
             started_at=self.started_at,
             duration_s=self.duration_s,
             notes=tuple(few(self._notes, 2 * _TOLD)),
-            doubts=tuple(
-                (kind, "; ".join(few(sentences))[:_LONGEST], about)
-                for (kind, about), sentences in self._doubts.items()
-            ),
+            doubts=tuple(self.doubts()),
         )
+
+    def doubts(self) -> Iterator[tuple[Doubt, str, str]]:
+        """Yield what is doubted: the kind, what was seen, and the workload that it is about."""
+        for (kind, about), sentences in self._doubts.items():
+            yield kind, "; ".join(few(sentences))[:_LONGEST], about
 
     def unit_of(self, metric: str) -> str:
         """Return the base unit of a metric, sitegen's or the tool's own; raises SitegenError."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sitegen import config
 from sitegen.archive import library
+from sitegen.catalogue import own
 from sitegen.door.report import Report
 from sitegen.door.run import Run
 from sitegen.errors import SitegenError
@@ -37,6 +38,7 @@ def opened(place: str | Path = ".", *, archive: str | Path | None = None) -> Rep
         settings = config.load(where, archive=runs)
     else:
         settings = config.load(folder=where, archive=runs)
+    own.use(settings.tools)
     thresholds = gc.get_threshold()
     try:  # a command ends soon and may look for cycles more rarely; who asks here goes on
         held = library.of(settings, alone=threading.active_count() > 1)

@@ -16,6 +16,7 @@ from sitegen.report import derived, figures, findings, panels, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import FigureTable
 from sitegen.report.findings import Finding
+from sitegen.report.navigation import siblings
 from sitegen.report.sections import Section, TextTable
 from sitegen.report.words import Platform
 
@@ -64,6 +65,8 @@ class BenchmarkPage(NamedTuple):
     background: tuple[str, ...]
     sources: tuple[tuple[str, str, str, str], ...]
     runs: tuple[UsedRuns, ...]
+    area: str = ""
+    siblings: tuple[str, ...] = ()
     open_tables: int = 2
     open_charts: int = 6
     open_lines: int = 3
@@ -115,6 +118,8 @@ def page(
             )
             for one, selection in zip(environments, chosen.values(), strict=True)
         ),
+        area=presented.area,
+        siblings=siblings(benchmark, {name for name, _ in analysis.selections}),
     )
 
 

@@ -9,6 +9,14 @@ from sitegen.catalogue.families import FAMILIES, family
 from sitegen.model import AnyRun
 
 
+class Link(NamedTuple):
+    """A page of the navigation, and all those that its link stands for: the tools of one area."""
+
+    path: str
+    title: str
+    paths: tuple[str, ...]
+
+
 class Site(NamedTuple):
     """What every page says: the report's title and its navigation; whether it has pictures.
 
@@ -18,7 +26,7 @@ class Site(NamedTuple):
 
     title: str
     base_url: str
-    nav: tuple[tuple[str, str], ...]
+    nav: tuple[Link, ...]
     version: str
     pictures: bool = False
     logo: str = ""
@@ -36,15 +44,31 @@ class DataFile(NamedTuple):
 
 def navigation(
     runs: Sequence[AnyRun], *, reports: bool = False, claims: bool = False
-) -> tuple[tuple[str, str], ...]:
-    """Return the (path, title) pairs of the navigation."""
-    measured = in_order({run.benchmark for run in runs})
+) -> tuple[Link, ...]:
+    """Return the links of the navigation: one for all tools of an area."""
+    measured = {run.benchmark for run in runs}
+    areas = {siblings(name, measured): None for name in in_order(measured)}
     pages = ["Compare", *["Reports"] * reports, *["Claims"] * claims, "Methodology", "Data"]
     return (
-        ("", "Overview"),
-        *((f"{name}/", family(name).title) for name in measured),
-        *((f"{title.lower()}/", title) for title in pages),
+        Link("", "Overview", ("",)),
+        *(_link(names) for names in areas),
+        *(Link(f"{title.lower()}/", title, (f"{title.lower()}/",)) for title in pages),
     )
+
+
+def siblings(benchmark: str, measured: Iterable[str]) -> tuple[str, ...]:
+    """Return the benchmarks of one area that were measured, in the order of the site."""
+    area = family(benchmark).area
+    of_area = (
+        name for name in measured if name == benchmark or (area and family(name).area == area)
+    )
+    return tuple(in_order(of_area))
+
+
+def _link(names: tuple[str, ...]) -> Link:
+    first = family(names[0])
+    title = first.area if len(names) > 1 else first.title
+    return Link(f"{names[0]}/", title, tuple(f"{name}/" for name in names))
 
 
 def in_order(benchmarks: Iterable[str]) -> list[str]:

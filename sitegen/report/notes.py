@@ -16,7 +16,14 @@ from sitegen.analysis.claims import Checked
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.catalogue.families import FAMILIES
 from sitegen.catalogue.tool import SeriesPattern
-from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
+from sitegen.catalogue.units import (
+    PRINTED,
+    DisplayUnit,
+    percent,
+    percents,
+    printed_number,
+    significant,
+)
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Params
@@ -26,8 +33,6 @@ from sitegen.report.figures import printed_unit
 #: Of a figure that stands beside a printed one.
 _DIGITS = 4
 NBSP = "\N{NO-BREAK SPACE}"
-_UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
-          "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
 _OF_INTERVALS = {"rounding": "by rounding", "repetitions": "repetitions", "replicates": "95 %"}
 _HEADER = re.compile(r"\A<!--\n(.*?)\n?-->(?:\n|\Z)", re.DOTALL)
 _HEADER_KEYS = frozenset({"title", "authors", "edition", "address", "beside"})
@@ -111,9 +116,9 @@ class Quote(Amount, frozen=True):
 
     def to(self, unit: str, digits: int = 3) -> str:
         """Return the value in another unit, without a link."""
-        if unit not in _UNITS:
-            raise SitegenError(f"no unit {unit!r}", fix=f"use one of {', '.join(_UNITS)}")
-        return f"{significant(self.value / _UNITS[unit], digits)} {unit}"
+        if unit not in PRINTED:
+            raise SitegenError(f"no unit {unit!r}", fix="use one such as ms, MiB/s, GB/s, MHz or %")
+        return f"{significant(self.value / PRINTED[unit][1], digits)} {unit}"
 
 
 class Quoted(Struct, frozen=True):

@@ -14,7 +14,7 @@ from sitegen.report import run_list, words
 from sitegen.report.claims import ClaimsPage
 from sitegen.report.costs import CostTable
 from sitegen.report.methodology import MethodologyPage
-from sitegen.report.navigation import in_order
+from sitegen.report.navigation import Link, in_order
 from sitegen.report.reports import ReportPage
 from sitegen.report.scripts import script
 from sitegen.report.words import Platform
@@ -22,6 +22,8 @@ from sitegen.report.words import Platform
 #: Where the entries stand in a site.
 FILE = "search.js"
 _MOST_WORDS = 160
+#: Pages that the navigation does not name.
+_LISTS = (("runs/", "All runs"), ("environments/", "Environments"))
 
 
 class Found(NamedTuple):
@@ -44,7 +46,7 @@ class Found(NamedTuple):
 def entries(  # noqa: PLR0913 - what all can be searched
     analysis: Analysis,
     counts: Mapping[tuple[str, str], int],
-    navigation: Sequence[tuple[str, str]],
+    navigation: Sequence[Link],
     methodology: MethodologyPage,
     reports: Iterable[ReportPage] = (),
     claims: ClaimsPage | None = None,
@@ -73,7 +75,7 @@ def entries(  # noqa: PLR0913 - what all can be searched
         )  # fmt: skip
     found += (
         Found("page", title, "", path, path.strip("/"))
-        for path, title in (*navigation, ("runs/", "All runs"), ("environments/", "Environments"))
+        for path, title in (*(one[:2] for one in navigation), *_LISTS)
         if path.strip("/") not in benchmarks
     )
     for report in reports:

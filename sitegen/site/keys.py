@@ -56,7 +56,9 @@ def of_settings(config: Config) -> str:
     """Return what the settings say to a site: not where its parts lie."""
     nowhere = dict.fromkeys(("root", "file", *FOLDERS), Path())
     store = StorageTable()
-    return f"{replace(config, **nowhere, elsewhere='', storage=store, keep=(), given={})}"
+    tools = {name: one._replace(file="") for name, one in config.tools.items()}
+    plain = replace(config, **nowhere, elsewhere="", storage=store, keep=(), given={}, tools=tools)
+    return f"{plain}"
 
 
 def _stamps(folder: Path, pattern: str) -> str:

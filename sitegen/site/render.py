@@ -175,14 +175,14 @@ class Renderer:
 
     def _navigation(self, root: str, path: str) -> Markup:
         """Return the links of the navigation; all run pages have the same."""
-        current = path if any(path == target for target, _ in self.site.nav) else "-"
+        current = next((one.path for one in self.site.nav if path in one.paths), "-")
         key = (root, current)
         if key not in self._navigations:
             self._navigations[key] = Markup("\n").join(
                 Markup('<a href="{}{}index.html"{}>{}</a>').format(
                     root, target, _CURRENT if target == current else "", title
                 )
-                for target, title in self.site.nav
+                for target, title, _ in self.site.nav
             )
         return self._navigations[key]
 

@@ -77,3 +77,12 @@ def test_a_number_may_stand_as_a_text_where_that_is_said() -> None:
     assert decode.convert(cells, Job, strict=False) == Job("read", 5.5)
     with pytest.raises(SitegenError, match="line 3 iops: expected float"):
         decode.convert(cells, Job, "line 3")
+
+
+def test_documents_over_many_lines_stand_one_after_another() -> None:
+    many = GOOD.replace(b"{", b"{\n").replace(b",", b",\n")
+    assert decode.documents(many + b"\n" + many, Report) == [Report([Job("read", 5.5)])] * 2
+    with pytest.raises(SitegenError, match=r"line 10.*damaged"):
+        decode.documents(many + b"\n" + many[:-1], Report)
+    with pytest.raises(SitegenError, match="breaks off"):
+        decode.documents(b"", Report)

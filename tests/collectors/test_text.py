@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.text import error_line, lines, plain
+from sitegen.collect.text import error_line, lines, plain
 
 PRINTED = "This is ApacheBench, Version 2.3 <$Revision: 1903618 $>\nTime per request: 1.5 [ms]\n"
 

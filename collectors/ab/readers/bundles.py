@@ -17,8 +17,8 @@ from collectors.ab.readers.params import Asks, params_of
 from collectors.ab.readers.text import Flaw, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.ab.rows import EVERY, MULTI, Row
-from collectors.text import plain
 from sitegen.collect import Bundle, Reader, Reading, Recorder
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Params, params
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from collectors.ab.readers.text import Flaw, falling
-from collectors.text import lines, plain
 from sitegen.collect import timestamp
+from sitegen.collect.text import lines, plain
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 

@@ -12,8 +12,8 @@ from collectors.ab import rows
 from collectors.ab.readers.params import Asks, of_another, params_of, requests_of, told
 from collectors.ab.report import ACROSS, BODY, TABLE, WHOLE, Report, reports
 from collectors.ab.rows import EVERY, SWEEP, Row
-from collectors.text import plain
 from sitegen.collect import Reader, Reading, Recorder, Series
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity
 

@@ -17,9 +17,9 @@ from collectors.fio.jobs import DIRECTIONS, ROUNDED, Job, Report, Side
 from collectors.fio.readers import json_report, text_report, wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, size_of
-from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.collect.settings import agreed
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt
 

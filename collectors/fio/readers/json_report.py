@@ -27,9 +27,9 @@ from collectors.fio.jobs import (
 from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, Run, holds
 from collectors.fio.workloads import Asks
-from collectors.text import plain
 from sitegen.collect import Reader, Reading, decode
 from sitegen.collect.decode import Number, Text, Whole
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 

@@ -28,8 +28,8 @@ from collectors.fio.jobs import (
 from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
-from collectors.text import plain
 from sitegen.collect import Reader, Reading
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 

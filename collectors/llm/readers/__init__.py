@@ -6,8 +6,10 @@ from collectors.llm.readers import (
     commands,
     console,
     guidellm,
+    inference_perf,
     inferencex,
     llama_bench,
+    llmperf,
     nightly,
     nvidia,
     ollama,
@@ -19,6 +21,7 @@ from sitegen.collect import Bundle, Reader
 READERS: tuple[Reader, ...] = (
     *(vllm.SERVE, vllm.LATENCY, vllm.THROUGHPUT, sglang.SERVING, inferencex.AGGREGATE),
     *(console.CONSOLE, nightly.RESULTS),
+    *(inference_perf.LIFECYCLE, llmperf.SUMMARY, llmperf.REQUESTS),
     *(ollama.ANSWERS, ollama.TEXT),
     *(llama_bench.BENCH, llama_bench.BATCHED, nvidia.PERF, guidellm.GUIDELLM),
 )

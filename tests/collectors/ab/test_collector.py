@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collectors import ab
 from collectors.ab import target as ab_target
 from collectors.ab.readers import files
-from sitegen.collect import Host, RawOutput, Reading, Request, Step
+from sitegen.collect import Host, RawOutput, Reading, Request, Step, servers
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
@@ -340,7 +340,7 @@ def test_a_server_that_cannot_start_is_a_failed_step(tmp_path: Path) -> None:
 
 
 def test_what_another_server_answers_is_not_measured(tmp_path: Path) -> None:
-    with socket.create_server((ab_target.LOOPBACK, 0)) as other:
+    with socket.create_server((servers.LOOPBACK, 0)) as other:
         port = other.getsockname()[1]
         # It runs on, and does not listen: who answers on its port is somebody else.
         sleeper = tmp_path / "sleeper"
@@ -357,10 +357,10 @@ def test_what_another_server_answers_is_not_measured(tmp_path: Path) -> None:
 def test_the_server_of_our_own_answers_one_document_over_http(tmp_path: Path) -> None:
     import urllib.request
 
-    http, https = ab_target.free_ports(2)
+    http, https = servers.free_ports(2, "ab")
     target = ab_target.Target("python", sys.executable, str(tmp_path), http, https, "TLSv1.3", 1)
     with ab_target.serving(target, Host()) as server:
-        with urllib.request.urlopen(f"http://{ab_target.LOOPBACK}:{http}/", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{servers.LOOPBACK}:{http}/", timeout=10) as answer:
             assert answer.read() == ab_target.BODY
-        assert ab_target.cpu_seconds(server) > 0
+        assert servers.cpu_seconds(server) > 0
     assert not server.is_running()

@@ -13,11 +13,10 @@ import psutil
 import pytest
 
 from collectors import llm
-from collectors.ab.target import free_ports
 from collectors.llm import measures, server, weights
 from sitegen.analysis import caveats
 from sitegen.archive import Archive
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, servers
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
 from sitegen.errors import SitegenError
@@ -543,7 +542,7 @@ def test_a_server_at_an_address_is_measured_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.tools
 def test_the_name_of_a_host_is_not_in_its_errors_either(tmp_path: Path) -> None:
-    [port] = free_ports(1)
+    [port] = servers.free_ports(1, "llm")
     # It means this machine, and is none of the names that are known to.
     settings = {"url": f"http://0.0.0.0:{port}", "model": "m", "concurrency": "1", "requests": "2"}
     plan = llm.plan(TOOL, request("quick", settings, scratch=tmp_path))

@@ -1,0 +1,1 @@
+"""Declared tools: the one engine that carries tables out and reads outputs by their patterns."""

@@ -1,0 +1,355 @@
+"""Reading an output by the patterns of a table: what its results are, and what must hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sitegen.catalogue import formulas
+from sitegen.catalogue.declared import Declared, Field, Kept, Output
+from sitegen.catalogue.metrics import METRICS, metric
+from sitegen.catalogue.own import METRICS_OF_ITS_OWN
+from sitegen.catalogue.parameters import LONGEST_VALUE
+from sitegen.collect.declared import fields, trees
+from sitegen.collect.declared.fields import (
+    CPU,
+    DURATION,
+    SERVER_CPU,
+    STARTED,
+    VERSION,
+    Fields,
+    Found,
+    compiled,
+    filled,
+    holes,
+)
+from sitegen.collect.declared.records import NAMES, Record, records
+from sitegen.collect.host import timestamp
+from sitegen.collect.protocol import Reading
+from sitegen.collect.recorder import Recorder
+from sitegen.collect.settings import agreed
+from sitegen.collect.text import one_line, plain
+from sitegen.errors import SitegenError, many
+from sitegen.model import (
+    Doubt,
+    MetricDefinition,
+    Parameter,
+    Params,
+    Status,
+    ToolIdentity,
+    check_label,
+    params,
+)
+
+_WHOLE = "import the output whole, as the tool printed it"
+_MILLISECONDS = 1e11  # from here on a number of seconds since 1970 is one of milliseconds
+
+
+class Known(NamedTuple):
+    """What is known of an output beforehand: of its step, or by the user."""
+
+    workload: str = ""
+    params: Params = ()
+    fields: Mapping[str, str | float] = {}
+    asked: Mapping[str, str] = {}
+
+
+def knows(output: Output, data: bytes) -> bool:
+    """Say whether ``data`` has this form, by the texts that are in it and are not. Never raises."""
+    if not output.knows:
+        return False
+    text = plain(data) if output.form == "text" else ""
+
+    def has(each: str) -> bool:
+        return each in text if output.form == "text" else each.encode() in data
+
+    return all(map(has, output.knows)) and not any(map(has, output.lacks))
+
+
+def leads(declared: Declared, output: Output, data: bytes) -> bool:
+    """Say whether ``data`` has this form, and no form of its table before. Never raises."""
+    return knows(output, data) and next(_forms(declared, output, data)) is output
+
+
+def together(declared: Declared, output: Output) -> list[Output]:
+    """Return the forms of a table that one text may have at once: its benchmark's own texts."""
+    every = [one for one in declared.table.outputs.values() if one.knows]
+    several = [one for one in every if one.form == "text" and not one.benchmark]
+    return several if output in several else [output]
+
+
+def _forms(declared: Declared, output: Output, data: bytes) -> Iterator[Output]:
+    return (one for one in together(declared, output) if knows(one, data))
+
+
+def read(
+    declared: Declared, output: Output, data: bytes, known: Known, beside: bytes = b""
+) -> Reading:
+    """Return what an output says; raises SitegenError where it has nothing of what it should.
+
+    ``beside`` is the document that lies beside it. A record that lacks a figure is left out with a
+    doubt, as is what a check finds wrong.
+    """
+    recorder = Recorder(definitions=definitions(declared))
+    _read(declared, output, data, known, beside, recorder)
+    return recorder.reading()
+
+
+def read_all(
+    declared: Declared, output: Output, data: bytes, known: Known, beside: bytes = b""
+) -> Reading:
+    """Return what an output says in its form, and in every other of its table that is in it.
+
+    Raises SitegenError as `read` does, where none of them says anything.
+    """
+    recorder = Recorder(definitions=definitions(declared))
+    problems: list[SitegenError] = []
+    others = [one for one in _forms(declared, output, data) if one is not output]
+    for one in (output, *others):
+        try:
+            _read(declared, one, data, known, beside, recorder)
+        except SitegenError as error:
+            problems.append(error)
+    if problems and not recorder.measurements:
+        raise problems[0]
+    for problem in problems:
+        recorder.doubt(Doubt.CUT_OFF, f"a part of it {problem.what}")
+    return recorder.reading()
+
+
+def _read(  # noqa: PLR0913 - an output and what is known of it
+    declared: Declared,
+    output: Output,
+    data: bytes,
+    known: Known,
+    beside: bytes,
+    recorder: Recorder,
+) -> None:
+    """Write all results of an output; raises SitegenError where there is none."""
+    told: dict[str, set[str]] = {}
+    missing: dict[tuple[str, str], int] = {}
+    before = len(recorder.measurements)
+    given = {name: fields.as_text(text) for name, text in known.fields.items()}
+    for record in records(output, data, beside):
+        here = {**given, **record.fields(output)}
+        if output.only and not formulas.value(output.only, fields.values(here)):
+            continue
+        here |= _asked(output, known.asked, here)
+        for name, text in fields.words(here).items():
+            told.setdefault(name, set()).add(text)
+        if reason := _reason(output, here):
+            missing[reason] = missing.get(reason, 0) + 1
+            continue
+        _write(declared, output, recorder, here, known, record)
+    if len(recorder.measurements) == before:
+        what, fix = next(iter(missing), ("has no result", _WHOLE))
+        raise SitegenError(what, fix=fix)
+    for (what, _), count in missing.items():
+        recorder.doubt(Doubt.CUT_OFF, f"{many(count, 'result')} left out: it {what}")
+    if output.ends and not knows(Output(form=output.form, knows=output.ends), data):
+        recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
+    _conclude(declared, output, recorder, told)
+
+
+def definitions(declared: Declared) -> tuple[MetricDefinition, ...]:
+    """Return what the metrics of a table are, as runs carry it: those with a direction first."""
+    own = [
+        one
+        for one in declared.tool.metrics
+        if one.id not in METRICS or one.id in METRICS_OF_ITS_OWN
+    ]
+    ordered = sorted(own, key=lambda one: one.better == "none")
+    return tuple(
+        MetricDefinition(one.id, one.title, one.unit, str(one.better), one.definition)
+        for one in ordered
+    )
+
+
+def _asked(output: Output, asked: Mapping[str, str], here: Fields) -> dict[str, Found]:
+    """Return what the user said where the output does not; raises SitegenError where it does."""
+    there = {}
+    for name in output.asks:
+        stated = fields.word(here[name].value) if name in here else None
+        if (text := agreed(name, asked.get(name), stated)) is not None:
+            there[name] = here[name] if name in here else fields.as_text(text)
+    return there
+
+
+def _reason(output: Output, here: Fields) -> tuple[str, str] | None:
+    """Return why a record is no result, and what to do: it failed, or lacks what is needed."""
+    if output.fails in here:
+        return f"failed: {fields.word(here[output.fails].value)[:200]}", ""
+    for name, spelled in output.fields.items():
+        optional = name == output.fails or (isinstance(spelled, Field) and spelled.optional)
+        if name not in here and not optional and name not in (VERSION, STARTED):
+            return f"has no {name.replace('_', ' ')}", _WHOLE
+    for name, asked in output.asks.items():
+        if name not in here:
+            return f"does not say its {name.replace('_', ' ')}", f"add --set {name}=..., {asked}"
+    return None
+
+
+def _write(  # noqa: PLR0913 - a record and what is known of it
+    declared: Declared,
+    output: Output,
+    recorder: Recorder,
+    here: Fields,
+    known: Known,
+    record: Record,
+) -> None:
+    """Write the rows of one record."""
+    texts = fields.words(here)
+    own = {key: filled(text, texts) or "" for key, text in output.params.items()}
+    own = {**dict(record.entries(output)), **{key: value for key, value in own.items() if value}}
+    about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items()}
+    workload = known.workload or _label(filled(output.workload or declared.benchmark, texts))
+    status = Status.OK
+    for kind, sentence, follows in _doubted(output, here, about, known):
+        recorder.doubt(kind, sentence, workload)
+        if Status.FAILED in (status, follows):
+            status = Status.FAILED
+        else:
+            status = follows if status == Status.OK else status
+    series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
+    for key, formula in output.values.items():
+        id_, statistic = declared.metric_of(key, output)
+        figure, printed = _figure(id_, formula, here, recorder)
+        if figure is not None and status == Status.FAILED:
+            series.failed(id_, statistic)
+        elif figure is not None:
+            series.add(id_, statistic, figure, printed or None, native=_native(output, formula))
+    for samples in () if status == Status.FAILED else output.samples:
+        id_, _ = declared.metric_of(samples.metric, output)
+        series.points(samples.kind, id_, record.points(samples))
+    for key, kept in output.settings.items():
+        one = kept if isinstance(kept, Kept) else Kept(kept)
+        if text := filled(one.value, texts):
+            recorder.tells(Parameter(key, text, one.comparability), workload)
+
+
+def _doubted(
+    output: Output, here: Fields, about: Mapping[str, str], known: Known
+) -> Iterator[tuple[Doubt, str, Status]]:
+    """Yield what is wrong with a record, with what that makes of its figures."""
+    for key, value in known.params:
+        if about.get(key, value).casefold() != value.casefold():
+            sentence = f"{key} is {about[key]}, and {value} was asked for"
+            yield Doubt.NOT_REACHED, sentence, Status.SUSPECT
+    texts, values = fields.words(here), fields.values(here)
+    for check in output.checks:
+        if formulas.value(check.holds, values) is False:
+            kind = Doubt.FAILED_PART if check.then == "failed" else Doubt.INCONSISTENT
+            follows = Status.OK if check.then == "doubt" else Status(check.then)
+            yield check.kind or kind, fields.told(check.says, texts), follows
+
+
+def _native(output: Output, formula: str) -> str:
+    """Return the tool's own name of a figure: the path of it; of a text none is known."""
+    spelled = output.fields.get(formula)
+    if spelled is None or output.form == "text":
+        return ""
+    return spelled.at if isinstance(spelled, Field) else spelled
+
+
+def _figure(id_: str, formula: str, here: Fields, recorder: Recorder) -> tuple[float | None, str]:
+    """Return a figure in the base unit of its metric, and as it is printed where it is.
+
+    Raises SitegenError where its unit is another than the metric's.
+    """
+    value = formulas.value(formula, fields.values(here))
+    if value is None or isinstance(value, bool):
+        return None, ""
+    if isinstance(value, str):
+        raise SitegenError(f"{id_} is {value[:40]!r}, which is no number")
+    one = here.get(formula)
+    base = recorder.unit_of(id_)
+    if one and one.unit and one.unit != base:
+        raise SitegenError(f"{id_} is measured in {base}, and {formula} is printed in {one.unit}")
+    return value, one.printed if one else ""
+
+
+def _conclude(
+    declared: Declared, output: Output, recorder: Recorder, told: Mapping[str, set[str]]
+) -> None:
+    """Keep what the output says of itself as a whole: version, time, machine."""
+    one = {name: next(iter(values)) for name, values in told.items() if len(values) == 1}
+    if version := one.get(VERSION, ""):
+        program = declared.table.programs.get("tool")
+        match = compiled(program.version_is).search(version) if program else None
+        version = match[1] if match and match.re.groups else version
+        recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
+    for name, text in output.facts.items():
+        recorder.fact(name, filled(text, one), f"{_tool_name(declared)}'s output")
+    recorder.started_at = _time(one.get(STARTED, "")) or recorder.started_at
+
+
+def _tool_name(declared: Declared) -> str:
+    program = declared.table.programs.get("tool")
+    return program.find[0].rpartition("/")[2] if program else declared.benchmark
+
+
+def _time(text: str) -> str:
+    """Return a time as a run has it: of ISO 8601, or seconds since 1970; nothing for others."""
+    number = fields.number(text)
+    try:
+        if number is not None:
+            seconds = number / 1000 if number > _MILLISECONDS else number
+            return timestamp(datetime.fromtimestamp(seconds, UTC))
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _label(text: str | None) -> str:
+    """Return a text as the name of a workload: of small letters, digits and signs."""
+    words = re.sub(r"[^a-z0-9._-]+", "-", (text or "").lower()).strip("-._")[:64].strip("-._")
+    return check_label(words or "result", "workload")
+
+
+def check(declared: Declared) -> None:
+    """Raise SitegenError for an expression, a path or a formula of a table that cannot be."""
+    for name, output in declared.table.outputs.items():
+        try:
+            _check_output(declared, output)
+        except SitegenError as error:
+            where = f"{declared.place}: outputs.{name}"
+            raise SitegenError(error.what, where=where, fix=error.fix) from error
+
+
+def _check_output(declared: Declared, output: Output) -> None:
+    known: set[str] = {*output.fields, *_check_places(output), *output.asks}
+    known |= {CPU, DURATION, SERVER_CPU}
+    for workload in declared.table.workloads.values():
+        known |= {*declared.table.settings, *workload.params, "cpus", "access"}
+    for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):
+        if formula and (unknown := formulas.names(formula) - known):
+            raise SitegenError(f"{formula!r} asks for {min(unknown)!r}, which is no field")
+    kept = (one.value if isinstance(one, Kept) else one for one in output.settings.values())
+    templates = (output.workload, *output.params.values(), *output.facts.values(), *kept)
+    for template in (*templates, *(check.says for check in output.checks)):
+        if absent := set(holes(template)) - known:
+            raise SitegenError(f"{template[:60]!r} asks for {min(absent)!r}, which is no field")
+    for key in output.values:
+        id_, _ = declared.metric_of(key, output)
+        if not metric(id_, definitions(declared)).unit:
+            raise SitegenError(f"there is no metric {id_!r}")
+
+
+def _check_places(output: Output) -> set[str]:
+    """Check regular expressions and paths; return the names that records bring with them."""
+    spelled = [one if isinstance(one, Field) else Field(one) for one in output.fields.values()]
+    if output.form != "text":
+        for path in (output.each, *output.entries.values(), *(one.at for one in spelled)):
+            trees.steps(path.removeprefix("$").removeprefix("."))
+        for one in spelled:
+            compiled(one.part)
+        return {*NAMES} if "*" in output.each else set()
+    for one in spelled:
+        pattern = compiled(one.at)
+        if pattern.groups > 1 and "value" not in pattern.groupindex:
+            raise SitegenError(f"{one.at[:60]!r} has several groups, and none called value")
+    every = [each for one in output.rows for each in (one.head, one.column, one.row, one.cell)]
+    return {group for each in (output.each, *every) for group in compiled(each).groupindex}

@@ -1,0 +1,124 @@
+"""The tables of docs/own-tool.md do what the page says, from a check to a verdict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sitegen.catalogue import declared, own
+from sitegen.cli import main
+from tests import site_checks as check
+from tests.documents import blocks
+
+PAGE = (check.ROOT / "docs" / "own-tool.md").read_text("utf-8")
+HACKBENCH, OUTPUT, SERVER = blocks(PAGE, "toml")
+#: As hackbench of rt-tests prints it.
+PRINTED = (
+    "Running in process mode with 1 groups using 40 file descriptors each (== 40 tasks)\n"
+    "Each sender will pass 100 messages of 100 bytes\nTime: 0.081\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_it_stays() -> object:
+    yield
+    own.use({})
+
+
+def sitegen(*words: str, code: int = 0) -> str:
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == code, found.output
+    return found.output
+
+
+def report(folder: Path, tools: str) -> Path:
+    file = folder / "sitegen.toml"
+    file.write_text(f"{check.ALONE}\n{tools}")
+    return file
+
+
+def test_the_example_is_ten_lines() -> None:
+    assert len([line for line in HACKBENCH.splitlines() if line.strip()]) == 10
+
+
+def test_check_says_what_is_read_of_an_output_and_fails_when_nothing_is(tmp_path: Path) -> None:
+    file, output = report(tmp_path, HACKBENCH), tmp_path / "output.txt"
+    output.write_text(PRINTED)
+    said = sitegen("tool", "check", str(file), str(output))
+    assert "hackbench.time value 81.0 ms (printed: 0.081 s)" in said
+    [told] = json.loads(sitegen("tool", "check", str(file), str(output), "--format", "json"))
+    assert told["outputs"][0]["measurements"][0]["value"] == 0.081
+    output.write_text("Creating fdpair: Too many open files\n")
+    assert "nothing is read: has no time" in sitegen(
+        "tool", "check", str(file), str(output), code=1
+    )
+
+
+@pytest.mark.skipif(not shutil.which("hackbench"), reason="hackbench is not installed")
+def test_the_example_is_collected_compared_and_shown_with_verdicts(tmp_path: Path) -> None:
+    places = ("--config", str(report(tmp_path, HACKBENCH)), "--archive", str(tmp_path / "archive"))
+    for label in ("vm", "host"):
+        sitegen(
+            *("collect", "--env", label, "--only", "hackbench", "--repeat", "1", "--quiet"),
+            *("--sessions", "3", "--set", "hackbench.loops=20", *places),
+        )
+    told = json.loads(sitegen("compare", "vm", "host", "--format", "json", *places))
+    assert {one["metric"] for one in told["comparisons"]} == {"hackbench.time"}
+    assert all(one["word"] for one in told["comparisons"])
+    sitegen("build", "--output", str(tmp_path / "site"), *places)
+    page = (tmp_path / "site" / "hackbench" / "index.html").read_text()
+    assert "groups 1" in page
+    assert "--set hackbench.loops=20" in page
+    # Whoever has no such table reads what the run itself says of its metric.
+    (tmp_path / "sitegen.toml").write_text(check.ALONE)
+    sitegen("build", "--output", str(tmp_path / "site"), *places)
+    page = (tmp_path / "site" / "methodology" / "index.html").read_text()
+    assert "Time until all messages of all groups have arrived." in page
+
+
+def test_the_larger_examples_are_tables_too() -> None:
+    table = '[metrics.operations]\nunit = "1/s"\nbetter = "higher"\ndefinition = "X."\n'
+    table += '[metrics.latency]\nunit = "s"\nbetter = "lower"\ndefinition = "X."\n'
+    import tomllib
+
+    read = declared.read("example", tomllib.loads(f"{table}{OUTPUT}{SERVER}"), "example.toml")
+    assert read.table.outputs["summary"].checks[0].then == "suspect"
+    assert isinstance(read.table.server, declared.Server)
+    assert read.table.server.address == "address"
+
+
+def test_a_tool_may_stand_in_a_file_beside_with_its_method_note(tmp_path: Path) -> None:
+    table = HACKBENCH.replace("[tools.hackbench]\n", "").replace("[tools.hackbench.", "[")
+    (tmp_path / "hackbench.toml").write_text(table)
+    (tmp_path / "hackbench.md").write_text("Groups of tasks send messages.\n")
+    file = report(tmp_path, '[tools]\nhackbench = "hackbench.toml"\n')
+    assert "hackbench:" in sitegen("tool", "check", str(file))
+    sitegen("doctor", "--config", str(file))
+    assert own.TABLES["hackbench"].note == "Groups of tasks send messages.\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "says"),
+    [
+        ('better = "lower"', 'better = "less"', "hackbench.metrics.time.better"),
+        ("command = [", "commands = [", "unknown key commands"),
+        (r"\d+\.\d+", r"\d+(", "is no regular expression"),
+        ("{groups}", "{group}", "nothing is called {group}"),
+        ("hackbench", "fio", "'fio' is a benchmark that sitegen knows"),
+        ("tools.hackbench", "tools.Hackbench", "Hackbench"),
+        ('unit = "s"', 'unit = "s"\nstatistic = "p42"', "there is no statistic 'p42'"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_one_line_with_its_place(
+    tmp_path: Path, changed: str, to: str, says: str
+) -> None:
+    assert changed in HACKBENCH
+    file = report(tmp_path, HACKBENCH.replace(changed, to))
+    names = ("--env", "vm", "--dry-run", "--only", "fio" if to == "fio" else "hackbench")
+    said = sitegen("collect", *names, "--config", str(file), code=2)
+    assert says in said
+    assert len(said.strip().splitlines()) == 1

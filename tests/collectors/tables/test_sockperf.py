@@ -1,0 +1,43 @@
+"""sockperf: half of a round trip, and what does not answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from sitegen.catalogue import declared
+from sitegen.collect import Reading
+from sitegen.collect.declared.collector import collector
+from sitegen.errors import SitegenError
+from sitegen.model import Status
+from tests import site_checks as check
+
+RAW = check.ROOT / "tests" / "raw" / "sockperf"
+
+
+def read(name: str) -> Reading:
+    [reader] = collector(declared.shipped()["sockperf"]).READERS
+    [reading] = reader.runs((RAW / f"{name}.out").read_bytes(), {"message_size": "64"})
+    return reading
+
+
+def test_its_percentiles_are_read_in_seconds() -> None:
+    rows = {
+        row.statistic: row
+        for row in read("ping-pong").measurements
+        if row.metric.endswith("latency")
+    }
+    assert rows["p50"].value == pytest.approx(10.714e-6)
+    assert rows["p99.99"].value == pytest.approx(2918.330e-6)
+    assert {row.status for row in rows.values()} == {Status.OK}
+
+
+def test_a_load_that_was_not_answered_is_suspect() -> None:
+    reading = read("under-load")
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
+    assert reading.doubts[0][1] == "0 messages were dropped, 5 of 401 were answered"
+
+
+@pytest.mark.parametrize("name", ["full-rtt", "refused"])
+def test_whole_round_trips_and_no_connection_are_refused(name: str) -> None:
+    with pytest.raises(SitegenError, match="import the output whole"):
+        read(name)
