@@ -362,7 +362,11 @@ def per_operation(analysis: Analysis, contrast: PerOperation) -> list[Counted]:
                     key = (cell.environment, cell.series.workload, step.params)
                     rate = math.fsum(values) / len(values)
                     groups.setdefault(key, []).append(_Busy(run_id, cell.series, rate, step))
-        found = [_counted(label, busy, contrast) for (label, *_), busy in groups.items()]
+        found = [
+            _counted(label, busy, contrast)
+            for (label, *_), busy in groups.items()
+            if _at_once(busy, contrast.parts)
+        ]
         rows += sorted(found, key=lambda one: (natural(one.series), order(one.environment)))
     return rows
 
@@ -372,6 +376,11 @@ class _Busy(NamedTuple):
     series: Series
     rate: float
     step: StepRates
+
+
+def _at_once(busy: Sequence[_Busy], parts: str) -> bool:
+    """Say whether the series of a step are parts of the same load."""
+    return len({tuple(p for p in one.series.params if p[0] != parts) for one in busy}) == 1
 
 
 def _step_of(run: AnyRun, series: Series) -> StepRates | None:

@@ -70,6 +70,9 @@ TOOL = tool.Tool(
                 operations=(
                     ("fio", tool.SeriesPattern("fio.iops", "value")),
                     ("ab", tool.SeriesPattern("ab.requests_per_second", "mean")),
+                    ("wrk", tool.SeriesPattern("wrk.requests_per_second", "value")),
+                    ("redis", tool.SeriesPattern("redis.requests_per_second", "value")),
+                    ("pgbench", tool.SeriesPattern("pgbench.transactions_per_second", "value")),
                 ),
                 counts=(("interrupts", "interrupts"), ("context_switches", "context switches")),
             ),

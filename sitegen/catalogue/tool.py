@@ -245,7 +245,8 @@ class PerOperation(Struct, frozen=True):
 
     ``unit`` is the series of one micro-cost, called ``unit_title``. ``operations`` are the rates of
     others, by benchmark; ``counts`` are conditions of their steps, each a rate of the whole machine,
-    with what it counts.
+    with what it counts. Series of one step that differ in the parameter ``parts`` ran at once, and
+    their rates are added; of others nobody knows which of them was counted.
     """
 
     title: str
@@ -253,6 +254,7 @@ class PerOperation(Struct, frozen=True):
     unit_title: str
     operations: tuple[tuple[str, SeriesPattern], ...]
     counts: tuple[tuple[str, str], ...]
+    parts: str = "direction"
 
 
 Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier | PerOperation

@@ -129,6 +129,21 @@ def test_steps_of_one_workload_are_told_apart_by_their_parameters() -> None:
     assert section(run("ab", "plain", rows, (*same, *other))) is None
 
 
+def test_series_that_one_step_measured_one_after_another_are_not_told_apart_and_left_out() -> None:
+    rows = [
+        Measurement(
+            "commands", "redis.requests_per_second", "value", "1/s", 100.0, params(command=name)
+        )
+        for name in ("get", "set")
+    ]
+    both = run("redis", "plain", rows, (step("commands", {}, interrupts=500.0),))
+    [alone] = cells(section(run("redis", "plain", rows[:1], both.steps), exits("plain", 1e-6)))
+    assert alone[2] == "5.00"
+    found = section(both, exits("plain", 1e-6))
+    assert found is not None
+    assert found.tables == ()
+
+
 def test_a_report_without_either_has_no_such_section() -> None:
     assert of(analyse([], CONFIG)) is None
 
