@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from msgspec import Struct, field
+from msgspec import Struct, field, msgpack
 from msgspec.structs import replace
 
 from sitegen.errors import SitegenError
@@ -285,7 +285,9 @@ class StepRecord(Struct, frozen=True):
     """What happened when one command of a run was executed.
 
     ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
-    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; and ``load_before``.
+    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; how many a second, of the
+    whole machine: ``interrupts``, ``context_switches`` and, of the interrupts, those of CPUs'
+    ``timers`` and those that CPUs ``sent`` one another; and ``load_before``.
     ``values`` holds what only the collector could see (``server_cpu_s``, ...). ``params`` and
     ``context`` are those of the plan's step: what parsing the raw output again needs.
     """
@@ -317,6 +319,38 @@ class StepConditions(NamedTuple):
     workload: str
     repetition: int
     conditions: tuple[tuple[str, float], ...]
+
+
+class StepRates(NamedTuple):
+    """What the machine counted a second while a step ran, as the mean of its repetitions.
+
+    ``params`` are those that the series of the step have in common.
+    """
+
+    workload: str
+    params: Params
+    repetitions: int
+    rates: tuple[tuple[str, float], ...]
+
+
+def step_rates(steps: Iterable[tuple[str, Params, Mapping[str, float]]]) -> tuple[StepRates, ...]:
+    """Return the rates of steps, each given by its workload, parameters and conditions.
+
+    What one of the repetitions does not have is left out.
+    """
+    kinds: dict[tuple[str, Params], list[Mapping[str, float]]] = {}
+    for workload, about, conditions in steps:
+        kinds.setdefault((workload, about), []).append(conditions)
+    return tuple(
+        StepRates(workload, about, len(every), tuple(sorted(_means(every))))
+        for (workload, about), every in kinds.items()
+    )
+
+
+def _means(every: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, float]]:
+    for name in every[0]:
+        if all(name in each for each in every):
+            yield name, sum(each[name] for each in every) / len(every)
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
@@ -397,6 +431,10 @@ class AnyRun(_Taken, frozen=True, kw_only=True):
         def conditions(self) -> tuple[StepConditions, ...]:
             """What the machine did while each step ran."""
 
+        @property
+        def rates(self) -> tuple[StepRates, ...]:
+            """What the machine counted a second while each step ran."""
+
         def with_rows(self, rows: tuple[Measurement, ...]) -> AnyRun:
             """Return the run with these rows in the place of its own."""
 
@@ -440,6 +478,12 @@ class Run(AnyRun, frozen=True):
         """What the machine did while each step ran."""
         return tuple(step.seen for step in self.steps)
 
+    @property
+    def rates(self) -> tuple[StepRates, ...]:
+        """What the machine counted a second while each step ran."""
+        measured = (step for step in self.steps if step.repetition >= 0)
+        return step_rates((one.workload, one.params, dict(one.conditions)) for one in measured)
+
 
 class RowSource(Protocol):
     """Gives the rows of a run when they are asked for."""
@@ -473,6 +517,13 @@ class IndexedRun(AnyRun, frozen=True):
     units: tuple[tuple[str, str], ...]
     conditions: tuple[StepConditions, ...]
     rows: RowSource
+    #: As msgpack: of ten thousand runs it would take long to decode, and one page asks for it.
+    packed_rates: bytes = b""
+
+    @property
+    def rates(self) -> tuple[StepRates, ...]:
+        """What is counted by operation: how much a second while each step ran."""
+        return _RATES.decode(self.packed_rates) if self.packed_rates else ()
 
     @property
     def table(self) -> Table:
@@ -487,6 +538,9 @@ class IndexedRun(AnyRun, frozen=True):
     def with_rows(self, rows: tuple[Measurement, ...]) -> IndexedRun:
         """Return the run with these rows in the place of its own."""
         return replace(self, rows=GivenRows(rows), units=units_of(rows))
+
+
+_RATES = msgpack.Decoder(tuple[StepRates, ...])
 
 
 def params(**pairs: object) -> Params:

@@ -34,6 +34,10 @@ has 7zz 7z 7za || need 7zip sevenzip
 has nginx || need nginx-light nginx
 has openssl || need openssl -
 has likwid-bench || need likwid -
+has cc || need gcc -
+[ -e /usr/include/stdio.h ] || [ "$(uname)" = Darwin ] || need libc6-dev -
+has perf || need linux-perf -
+has cyclictest || need rt-tests -
 has sysbench || need sysbench sysbench
 has redis-server || need redis-server redis
 has redis-benchmark || need redis-tools -

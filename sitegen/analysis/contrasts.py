@@ -13,9 +13,17 @@ from sitegen.analysis.replicates import FOR_INTERVAL
 from sitegen.analysis.stats import Interval, slowdown, t_interval
 from sitegen.catalogue.families import natural
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
-from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import (
+    AxisCost,
+    ForTheMoney,
+    Frontier,
+    Ladder,
+    OverheadBy,
+    PerOperation,
+    SessionShare,
+)
 from sitegen.config import Price
-from sitegen.model import Params
+from sitegen.model import AnyRun, Params, Series, StepRates
 
 _HOUR_S = 3600.0
 _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
@@ -70,6 +78,22 @@ class Climb(NamedTuple):
     differences: tuple[Difference, ...]
     total: Difference
     absent: tuple[str, ...]
+
+
+class Counted(NamedTuple):
+    """What the machine counted by an operation of one workload in one environment.
+
+    ``operations`` is how many a second, over all series of the workload. ``counts`` has for each
+    that was asked for the mean, the least and the most of the runs, or None; ``runs`` and ``steps``
+    are what they stand on.
+    """
+
+    environment: str
+    series: Series
+    operations: float
+    counts: tuple[tuple[float, float, float] | None, ...]
+    runs: int
+    steps: int
 
 
 def axis_value(text: str) -> float | None:
@@ -321,3 +345,68 @@ def frontiers(
             by_load = tuple((load, *cells) for load, cells in ordered)
             charts.setdefault(params, []).append(Loads(label, gpus, by_load))
     return {params: tuple(loads) for params, loads in charts.items()}
+
+
+def per_operation(analysis: Analysis, contrast: PerOperation) -> list[Counted]:
+    """Return what the machine counted a second over the operations a second, step by step."""
+    rows = []
+    order = list(analysis.config.environments).index
+    for benchmark, pattern in contrast.operations:
+        groups: dict[tuple[str, str, Params], list[_Busy]] = {}
+        cells = (c for c in analysis.of(benchmark) if c.summary and pattern.matches(c.series))
+        for cell in sorted(cells, key=lambda cell: natural(cell.series)):
+            runs = {run.id: run for run in analysis.selections[benchmark, cell.environment].runs}
+            for run_id, values in zip(cell.runs, cell.repetitions, strict=True):
+                step = _step_of(runs[run_id], cell.series) if run_id in runs else None
+                if values and step:
+                    key = (cell.environment, cell.series.workload, step.params)
+                    rate = math.fsum(values) / len(values)
+                    groups.setdefault(key, []).append(_Busy(run_id, cell.series, rate, step))
+        found = [
+            _counted(label, busy, contrast)
+            for (label, *_), busy in groups.items()
+            if _at_once(busy, contrast.parts)
+        ]
+        rows += sorted(found, key=lambda one: (natural(one.series), order(one.environment)))
+    return rows
+
+
+class _Busy(NamedTuple):
+    run: str
+    series: Series
+    rate: float
+    step: StepRates
+
+
+def _at_once(busy: Sequence[_Busy], parts: str) -> bool:
+    """Say whether the series of a step are parts of the same load."""
+    return len({tuple(p for p in one.series.params if p[0] != parts) for one in busy}) == 1
+
+
+def _step_of(run: AnyRun, series: Series) -> StepRates | None:
+    """Return the one step that measured a series; of several nothing is known."""
+    about = set(series.params)
+    found = [
+        step for step in run.rates if step.workload == series.workload and about >= set(step.params)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _counted(label: str, busy: Sequence[_Busy], contrast: PerOperation) -> Counted:
+    """Return the counts of one workload; several series of a run are parts of its operations."""
+    operations: dict[str, float] = {}
+    for one in busy:
+        operations[one.run] = operations.get(one.run, 0.0) + one.rate
+    steps = {one.run: one.step for one in busy}
+    counts = []
+    for name, _ in contrast.counts:
+        rates = {run: dict(step.rates).get(name) for run, step in steps.items()}
+        each = [
+            rate / operations[run]
+            for run, rate in rates.items()
+            if rate is not None and operations[run] > 0
+        ]
+        counts.append((math.fsum(each) / len(each), min(each), max(each)) if each else None)
+    mean = math.fsum(operations.values()) / len(operations)
+    number = sum(step.repetitions for step in steps.values())
+    return Counted(label, busy[0].series, mean, tuple(counts), len(operations), number)

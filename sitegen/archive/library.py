@@ -26,7 +26,7 @@ from sitegen.archive.manifest import File, Step
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.remote import opened
 from sitegen.archive.store import Archive, Damaged, Entry
-from sitegen.catalogue.rules import READ_CONDITIONS
+from sitegen.catalogue.rules import COUNTED_CONDITIONS, READ_CONDITIONS
 from sitegen.config import Config
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
@@ -42,10 +42,11 @@ from sitegen.model import (
     StepConditions,
     Table,
     TeeVerdict,
+    step_rates,
 )
 from sitegen.whole import replacing
 
-_FORMAT = 17
+_FORMAT = 18
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
@@ -253,6 +254,7 @@ class _Line(Struct, frozen=True):
     settings: int
     seen: int
     units: int
+    rates: bytes
 
     def is_of(self, entry: Entry, stamp: str) -> bool:
         """Say whether it is what the files of a run say that have this stamp."""
@@ -268,7 +270,9 @@ class _Line(Struct, frozen=True):
             "remarks": remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
         }
         units, conditions = common.units[self.units], common.seen[self.seen]
-        run = IndexedRun(**shared, units=units, conditions=conditions, rows=rows)
+        run = IndexedRun(
+            **shared, units=units, conditions=conditions, rows=rows, packed_rates=self.rates
+        )
         return Held(run, self.digest, entry, self.samples, self.raw_bytes, self.steps)
 
 
@@ -447,6 +451,7 @@ class _Reading:
             settings=pools["settings"].place(listed.parameters),
             seen=pools["seen"].place(tuple(map(_conditions, listed.steps))),
             units=0,
+            rates=_rates(listed.benchmark, listed.steps),
             run=AnyRun(**{name: getattr(listed, name) for name in _SHARED}),
         )
         return rows, line
@@ -467,8 +472,21 @@ def _conditions(step: Step) -> StepConditions:
     return StepConditions(step.workload, step.repetition, tuple(pairs))
 
 
+def _rates(benchmark: str, steps: Iterable[Step]) -> bytes:
+    """Return what a contrast counts by the operations of a benchmark, packed; mostly nothing."""
+    names = COUNTED_CONDITIONS.get(benchmark, ())
+    rates = step_rates(
+        (step.workload, tuple(sorted(step.params.items())), counted)
+        for step in steps
+        if step.repetition >= 0
+        and (counted := {name: step.conditions[name] for name in names if name in step.conditions})
+    )
+    return _ENCODER.encode(rates) if rates else b""
+
+
 def _kept() -> str:
-    return " ".join((f"{_FORMAT}", *_READ, *sorted(KEPT)))
+    counted = (f"{name}:{','.join(sorted(of))}" for name, of in sorted(COUNTED_CONDITIONS.items()))
+    return " ".join((f"{_FORMAT}", *_READ, *counted, *sorted(KEPT)))
 
 
 def _read_index(cache: Path) -> _Index:

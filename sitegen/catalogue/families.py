@@ -16,6 +16,7 @@ from sitegen.catalogue import (
     phoronix,
     secure_inference,
     sevenzip,
+    tee_microcosts,
     zktls,
 )
 from sitegen.catalogue.tool import Family, Headline, Tool
@@ -32,7 +33,10 @@ def _place(one: Tool) -> int:
     return AREAS.index(one.family.area) if one.family.area in AREAS else len(AREAS)
 
 
-_MODULES = (llm, fio, ab, sevenzip, geekbench, zktls, hardware, secure_inference, phoronix)
+_MODULES = (
+    *(llm, fio, ab, sevenzip, geekbench, zktls, tee_microcosts, hardware, secure_inference),
+    phoronix,
+)
 #: In the order in which pages name them.
 TOOLS = tuple(
     sorted(

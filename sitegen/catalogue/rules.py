@@ -12,7 +12,7 @@ from itertools import chain
 
 from sitegen.catalogue.families import TOOLS, family
 from sitegen.catalogue.metrics import METRICS, metric
-from sitegen.catalogue.tool import Counts, Figure, Limits, Rule
+from sitegen.catalogue.tool import Counts, Figure, Limits, PerOperation, Rule
 from sitegen.errors import many
 from sitegen.fingerprint import contradiction
 from sitegen.fingerprint.gpu import CONFIDENTIAL
@@ -247,6 +247,14 @@ OF_FIGURES: Mapping[str, tuple[Rule, ...]] = {
 }
 #: The conditions of steps that any rule reads: what the index keeps of a step.
 READ_CONDITIONS = frozenset(name for rule in RULES.values() for name in rule.reads)
+#: By benchmark, the conditions of its steps that a contrast counts by operation: kept as well.
+COUNTED_CONDITIONS: Mapping[str, frozenset[str]] = {
+    benchmark: frozenset(name for name, _ in contrast.counts)
+    for tool in TOOLS
+    for contrast in tool.family.contrasts
+    if isinstance(contrast, PerOperation)
+    for benchmark, _ in contrast.operations
+}
 #: The metrics that a rule about another metric of the same workload needs, and their names.
 BESIDE: Mapping[tuple[str, str], str] = {
     (metric.id, statistic): name for metric in METRICS.values() for statistic, name in metric.beside

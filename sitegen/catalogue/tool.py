@@ -240,7 +240,24 @@ class Frontier(Struct, frozen=True):
     each_title: str
 
 
-Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier
+class PerOperation(Struct, frozen=True):
+    """What the machine counted while an operation of another benchmark ran, beside what one costs.
+
+    ``unit`` is the series of one micro-cost, called ``unit_title``. ``operations`` are the rates of
+    others, by benchmark; ``counts`` are conditions of their steps, each a rate of the whole machine,
+    with what it counts. Series of one step that differ in the parameter ``parts`` ran at once, and
+    their rates are added; of others nobody knows which of them was counted.
+    """
+
+    title: str
+    unit: SeriesPattern
+    unit_title: str
+    operations: tuple[tuple[str, SeriesPattern], ...]
+    counts: tuple[tuple[str, str], ...]
+    parts: str = "direction"
+
+
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost | Frontier | PerOperation
 
 
 class Generator(NamedTuple):

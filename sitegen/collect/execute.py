@@ -243,6 +243,8 @@ class _Record:
             message = f"sitegen: {error}\n".encode()
             raw = RawOutput(stderr=message, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
         conditions = fingerprint.conditions(before, fingerprint.activity(self.host.root))
+        if step.takes_turns:
+            conditions.pop("psi_cpu", None)
         redactor = self.redactor
         raw = replace(
             raw,

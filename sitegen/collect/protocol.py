@@ -87,7 +87,9 @@ class Step(Struct, frozen=True):
 
     ``name`` is unique in its plan and safe as a file name. ``expects`` are measurements
     without a value: what is recorded as failed when the command does not deliver.
-    ``context`` carries what `run` and `parse` need and ``argv`` does not say.
+    ``context`` carries what `run` and `parse` need and ``argv`` does not say. One that
+    ``takes_turns`` has processes that wait for one another's CPU, so that pressure on the CPUs
+    tells nothing of other programs.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Step(Struct, frozen=True):
     params: Params = ()
     expects: tuple[Measurement, ...] = ()
     context: tuple[tuple[str, str], ...] = ()
+    takes_turns: bool = False
 
     def get(self, key: str, default: str = "") -> str:
         """Return one value of ``context``."""

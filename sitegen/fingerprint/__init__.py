@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sitegen.redact import Redactor
 
 _MOST_TEXT = 500
+#: Rows of /proc/interrupts on x86: what a CPU's own timer sets off, and what CPUs send one another.
+_TIMERS, _SENT = ("LOC",), ("RES", "CAL", "TLB")
+#: How many a second, and no shares of the time.
+RATES = ("interrupts", "context_switches", "timers", "sent")
 
 
 def read(
@@ -94,29 +98,44 @@ class Activity(Struct, frozen=True):
 
 
 def activity(root: Path = Path("/")) -> Activity:
-    """Return the counters that tell contention: pressure, steal and throttling."""
+    """Return the counters that tell contention, and how many interrupts and switches there were."""
     here = Machine(root)
     counters: dict[str, float] = {}
     for kind in ("cpu", "io", "memory"):
         text = here.text(f"/proc/pressure/{kind}") or ""
         if match := re.search(r"some .*total=(\d{1,18})", text):
             counters[f"psi_{kind}"] = int(match[1]) / 1e6
-    words = (here.text("/proc/stat") or "").split("\n", 1)[0].split()
+    counters |= _counts(here, stat := here.text("/proc/stat") or "")
+    words = stat.split("\n", 1)[0].split()
     steal = whole("".join(words[8:9]))  # the eighth figure, see proc(5)
     if steal is not None:
         counters["steal"] = steal / os.sysconf("SC_CLK_TCK")
-    stat = next(here.cgroup_files("cpu.stat"), "")
-    if match := re.search(r"throttled_usec (\d{1,18})", stat):
+    limit = next(here.cgroup_files("cpu.stat"), "")
+    if match := re.search(r"throttled_usec (\d{1,18})", limit):
         counters["throttled"] = int(match[1]) / 1e6
     load = re.match(r"\d{1,9}\.\d{1,4}", here.text("/proc/loadavg") or "")
     before = float(load[0]) if load else None
     return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
 
 
+def _counts(here: Machine, stat: str) -> dict[str, float]:
+    """Return how often the CPUs were interrupted and switched between tasks since the boot."""
+    counts: dict[str, float] = {}
+    for name, word in (("interrupts", "intr"), ("context_switches", "ctxt")):
+        if match := re.search(rf"^{word} (\d{{1,18}})", stat, re.MULTILINE):
+            counts[name] = float(match[1])
+    rows = {line[: line.find(":")].strip(): line for line in here.lines("/proc/interrupts")}
+    for name, kinds in (("timers", _TIMERS), ("sent", _SENT)):
+        if known := [rows[kind] for kind in kinds if kind in rows]:
+            counts[name] = float(sum(whole(word) or 0 for word in " ".join(known).split()))
+    return counts
+
+
 def conditions(before: Activity, after: Activity) -> dict[str, float]:
     """Return what happened between two moments as shares of the wall time, and the load before.
 
-    ``steal`` is a share of all CPUs' time. What the machine does not show is left out.
+    ``steal`` is a share of all CPUs' time; RATES are counts of the whole machine a second. What the
+    machine does not show is left out.
     """
     wall_s = max(after.at_s - before.at_s, 1e-6)
     shares = {

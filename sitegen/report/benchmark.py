@@ -14,10 +14,10 @@ from sitegen.charts.spec import BarChart, Chart, LineChart
 from sitegen.model import AnyRun, Provenance, Run, Sample, StepRecord
 from sitegen.report import derived, figures, findings, panels, words
 from sitegen.report.costs import CostTable
-from sitegen.report.derived import Section
 from sitegen.report.figures import FigureTable
 from sitegen.report.findings import Finding
 from sitegen.report.navigation import siblings
+from sitegen.report.sections import Section, TextTable
 from sitegen.report.words import Platform
 
 _PROVENANCES = (
@@ -57,7 +57,7 @@ class BenchmarkPage(NamedTuple):
     counts: str
     panels: tuple[Chart, ...]
     scaling: tuple[Chart, ...]
-    efficiency: derived.TextTable | None
+    efficiency: TextTable | None
     distributions: tuple[Chart, ...]
     sections: tuple[Section, ...]
     costs: tuple[CostTable, ...]

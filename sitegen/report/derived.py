@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 from sitegen.analysis import caveats, contrasts
 from sitegen.analysis.compare import Analysis, Cell, Comparison
@@ -13,51 +12,25 @@ from sitegen.analysis.contrasts import Climb, Difference, Loads
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.tool import AxisCost, ForTheMoney, Frontier, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import (
+    AxisCost,
+    ForTheMoney,
+    Frontier,
+    Ladder,
+    OverheadBy,
+    PerOperation,
+    SessionShare,
+)
 from sitegen.catalogue.units import DisplayUnit, display, percent, significant
 from sitegen.charts.spec import UNTOLD, BarChart, Behind, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import effects, panels, words
+from sitegen.report import effects, operations, panels, words
 from sitegen.report.findings import Finding
+from sitegen.report.sections import Row, Section, TextTable
 
 #: Charts of what a machine gives against what each user gets.
 _MOST_FRONTIERS = 3
 #: Runs of each side that a point of two sides leads to, the newest.
 _EACH_SIDE = 4
-#: A row of a table: a text a cell, or (text, smaller text, doubt).
-Row = Iterable[Sequence[str]]
-
-
-class TableCell(NamedTuple):
-    """One cell: its text, a smaller text under it, and a doubt."""
-
-    text: str
-    small: str = ""
-    doubt: str = ""
-
-
-class TextTable(NamedTuple):
-    """A table with a caption for those who cannot see it; the first cell of a row is its head."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
-
-    @classmethod
-    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> TextTable:
-        """Return the table of rows whose cells are texts, or the fields of a cell."""
-        cells = (((one,) if isinstance(one, str) else one for one in row) for row in rows)
-        return cls(caption, tuple(head), tuple(tuple(TableCell(*c) for c in row) for row in cells))
-
-
-class Section(NamedTuple):
-    """One section: a title, what stands beside it, sentences, charts and tables."""
-
-    id: str
-    title: str
-    aside: str
-    sentences: tuple[str, ...] = ()
-    charts: tuple[Chart, ...] = ()
-    tables: tuple[TextTable, ...] = ()
 
 
 def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
@@ -78,6 +51,8 @@ def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Sect
                 sections.append(_frontier(analysis, benchmark, contrast))
             case ForTheMoney():
                 sections.append(_for_the_money(analysis, benchmark, contrast))
+            case PerOperation():
+                sections.append(operations.section(analysis, contrast))
     sections.append(_unit_costs(analysis, benchmark))
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"

@@ -13,7 +13,7 @@ from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
-from sitegen.report.derived import TextTable
+from sitegen.report.sections import TextTable
 
 #: Sentences on how simulated data were drawn, and a table of what was found in them.
 Trial = tuple[tuple[str, ...], TextTable]

@@ -25,6 +25,7 @@ from sitegen.report.claims import ClaimRow
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import FigureTable
 from sitegen.report.notes import Note
+from sitegen.report.sections import Section, TextTable
 from sitegen.report.words import Platform
 
 _ROMAN = re.compile(r"[IVXLC]+\b")
@@ -52,8 +53,8 @@ class ReportSection(NamedTuple):
     figures: int
     tables: tuple[FigureTable, ...]
     charts: tuple[Chart, ...]
-    efficiency: derived.TextTable | None
-    derived: tuple[derived.Section, ...]
+    efficiency: TextTable | None
+    derived: tuple[Section, ...]
     costs: tuple[CostTable, ...]
     claims: tuple[ClaimRow, ...]
     ours: tuple[FigureTable, ...]
@@ -74,7 +75,7 @@ class Beside(NamedTuple):
     title: str
     finding: str
     environments: tuple[Platform, ...]
-    sections: tuple[derived.Section, ...]
+    sections: tuple[Section, ...]
 
 
 class ReportPage(NamedTuple):

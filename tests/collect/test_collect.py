@@ -185,6 +185,17 @@ def test_the_conditions_of_the_machine_are_read_around_every_step(tmp_path: Path
     assert found.run.boot
 
 
+def test_pressure_of_processes_that_take_turns_is_not_kept(tmp_path: Path) -> None:
+    class Turns(Shell):
+        def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+            whole = super().plan(tool, request)
+            return replace(whole, steps=tuple(replace(s, takes_turns=True) for s in whole.steps))
+
+    found = whole(Turns({"a": "echo 1"}), host=Host(written.lay_out("tdx-guest", tmp_path)))
+    assert "psi_cpu" not in dict(found.run.steps[0].conditions)
+    assert "psi_io" in dict(found.run.steps[0].conditions)
+
+
 def test_a_step_that_fails_is_kept_as_failed_and_the_others_go_on() -> None:
     found, said = whole_and_failures(Shell({"bad": "echo 5 apples; exit 3", "good": "echo 2"}), 2)
     rows = {(m.workload, m.repetition): (m.value, m.status) for m in found.run.measurements}

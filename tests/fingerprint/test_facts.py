@@ -204,6 +204,25 @@ def test_activity_reads_pressure_steal_throttling_and_load_in_seconds(tmp_path: 
     assert found.load == 0.42
 
 
+def test_interrupts_and_switches_are_counted_over_the_whole_machine(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  1 2 3\nintr 5021 0 9\nctxt 777\nbtime 1\n")
+    (tmp_path / "proc/interrupts").write_text(
+        "           CPU0       CPU1\n  1:   5   6   IO-APIC   1-edge\n"
+        "LOC:     100    200   Local timer interrupts\nRES:   1   2   Rescheduling interrupts\n"
+        "CAL:      10     20   Function call interrupts\nTLB:   3   4   TLB shootdowns\n"
+    )
+    counters = fingerprint.activity(tmp_path).counters
+    assert counters == {
+        "interrupts": 5021,
+        "context_switches": 777,
+        "timers": 300,
+        "sent": 40,
+    }
+    later = Activity(12.0, 2, None, {**counters, "interrupts": 5071})
+    assert fingerprint.conditions(Activity(2.0, 2, None, counters), later)["interrupts"] == 5.0
+
+
 @pytest.mark.parametrize(
     ("before", "after", "shares"),
     [

@@ -11,7 +11,7 @@ from sitegen.charts.spec import BarChart, LineChart
 from sitegen.config import Config, Environment, Price
 from sitegen.model import Measurement, Provenance, Run, params, run_id
 from sitegen.report import derived
-from sitegen.report.derived import Section, TextTable
+from sitegen.report.sections import Section, TextTable
 
 
 def sections(analysis: Analysis, benchmark: str) -> dict[str, Section]:
