@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from sitegen.collect import Reader, Reading, Recorder, Settings, decode, timestamp
+from sitegen.collect.settings import Count, described
 from sitegen.collect.text import one_line
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -55,9 +56,18 @@ _FURTHER = re.compile(rf"\s*({_NUMBER})\s+(\S.{{0,{LONGEST_UNIT}}}?)\s*")
 _RANGE = re.compile(rf"(?:±|\+/-|\+-)\s*({_NUMBER})")
 _PROCESSES = re.compile(r"(?:^|\n)(\d{1,6}) procs(?:\n|$)|(?:^|\n)threads: (\d{1,6})(?:\n|$)")
 _BEGIN = re.compile(rb"\s*(?:window\.)?BENCHMARK_DATA\s*=\s*")
-_MOST_RUNS = 2_000
+#: Each run keeps a copy of the file.
+_MOST_RUNS = 500
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class Asks(Settings, frozen=True):
+    """How much of a history is taken."""
+
+    latest: Annotated[
+        Count | None, described("how many entries of each suite are taken, the latest ones")
+    ] = None
 
 
 class _Commit(msgspec.Struct, frozen=True):
@@ -98,21 +108,21 @@ class _Figure(NamedTuple):
     bench: _Bench
 
 
-def read(data: bytes, _: Settings) -> tuple[Reading, ...]:
-    """Return one run for every entry; raises SitegenError for a file of more than `_MOST_RUNS`."""
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return one run for every entry; raises SitegenError for more than `_MOST_RUNS`."""
     begin = _BEGIN.match(data)
     text = data[begin.end() :].rstrip().rstrip(b";") if begin else data
     history = decode.document(text, _History)
-    count = sum(map(len, history.entries.values()))
-    if count > _MOST_RUNS:
-        message = f"holds {count:,} entries, and {_MOST_RUNS:,} at most are read"
-        raise SitegenError(message, fix="keep the latest of each suite")
-    return tuple(
-        _run(suite, entry)
+    taken = [
+        (suite, entry)
         for suite, entries in history.entries.items()
-        for entry in entries
+        for entry in sorted(entries, key=lambda entry: entry.date)[-(asks.latest or 0) :]
         if entry.benches
-    )
+    ]
+    if len(taken) > _MOST_RUNS:
+        message = f"holds {len(taken):,} entries, and {_MOST_RUNS:,} at most are read"
+        raise SitegenError(message, fix="take the latest of each suite: --set latest=100")
+    return tuple(_run(suite, entry) for suite, entry in taken)
 
 
 def _run(suite: str, entry: _Entry) -> Reading:
@@ -223,4 +233,5 @@ def knows(data: bytes) -> bool:
     return all(key in data for key in keys)
 
 
-READERS: tuple[Reader, ...] = (Reader(BENCHMARK, "github-action-benchmark's data.js", knows, read),)
+_TITLE = "github-action-benchmark's data.js"
+READERS: tuple[Reader, ...] = (Reader(BENCHMARK, _TITLE, knows, read, Asks),)

@@ -53,6 +53,8 @@ OWN_COMMAND = "command"
 #: file's own time is when it was copied or checked out: what an older sitegen took for a date.
 DATED_BY, NO_DATE = "dated by", "nothing"
 UNDATED = frozenset({NO_DATE, "the time at which the file was last written"})
+#: The parameter in which a run of one of several machines in a file says of which it is.
+MACHINE_IN_FILE = "machine in the file"
 #: Between these, and 0, lie all quantities: what is computed of them stays finite and not 0.
 LEAST, MOST = 1e-30, 1e30
 #: The longest texts of a row, in characters: a unit, and a value as it was printed.

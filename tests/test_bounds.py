@@ -46,6 +46,15 @@ def test_values_are_counted_before_they_are_made() -> None:
         bounds.check_json(b"[1,2,3,4]", 3)
 
 
+def test_an_xml_text_defines_nothing_and_its_tags_are_counted_before_they_are_made() -> None:
+    bounds.check_xml("<a><b/></a>", 2)
+    with pytest.raises(SitegenError, match="holds 5 tags, and 4 at most are read"):
+        bounds.check_xml("<a><b/><c/><d/></a>", 2)
+    for text in ("<!DOCTYPE a>", "<a/><!doctype a>", "<![CDATA[<!ENTITY]]>"):
+        with pytest.raises(SitegenError, match="defines a document type or entities"):
+            bounds.check_xml(text)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process may take")
 def test_what_would_take_too_much_memory_is_refused_and_the_limit_ends_with_it() -> None:
     def take() -> None:

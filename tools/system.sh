@@ -41,6 +41,8 @@ has pgbench || need postgresql postgresql
 has sockperf || need sockperf -
 has stress-ng || need stress-ng stress-ng
 has mbw || need mbw -
+has iperf3 || need iperf3 iperf3
+has wrk || need wrk wrk
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then

@@ -32,7 +32,7 @@ from sitegen.analysis.replicates import Replication, replication
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.analysis.stats import DECIDED, Estimate, Interval, Summary, Tally, Tested, Word
-from sitegen.catalogue.families import FAMILIES, family, own_headlines, worded_series
+from sitegen.catalogue.families import family, own_headlines, worded_series
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.rules import limits_of
 from sitegen.catalogue.tool import Headline, Limits, Miss, SeriesPattern
@@ -232,8 +232,8 @@ class Analysis(Struct, frozen=True):
         Metrics that runs define lead in the order in which they do, if it is known whether more
         or less is better.
         """
-        if benchmark in FAMILIES:
-            return family(benchmark).headlines
+        if declared := family(benchmark).headlines:
+            return declared
         key = (Headline, benchmark)
         if key not in self.plans:
             series = {cell.series: None for cell in self.of(benchmark)}

@@ -14,7 +14,15 @@ from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.config import Config, Environment, Role
 from sitegen.errors import SitegenError
 from sitegen.fingerprint import facts
-from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
+from sitegen.model import (
+    DOUBT,
+    MACHINE_IN_FILE,
+    AnyRun,
+    Comparability,
+    Fingerprint,
+    Provenance,
+    Series,
+)
 
 #: What a difference is in: a parameter's class, how a run was taken, or the machine.
 TAKEN, MACHINE = "taken", "machine"
@@ -63,7 +71,9 @@ class Setup(Struct, frozen=True):
     def of(cls, runs: Sequence[AnyRun], declared: Environment) -> Setup:
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
-        files = frozenset(p.value for p in newest.parameters if p.name in _FILES)
+        # Two machines in one file are not one that is given twice.
+        which = next((p.value for p in newest.parameters if p.name == MACHINE_IN_FILE), "")
+        files = frozenset(f"{p.value} {which}" for p in newest.parameters if p.name in _FILES)
         must = tuple(settings_of(newest, Comparability.MUST_MATCH).items())
         quick = newest.preset == "quick"
         role, tee = declared.role, declared.tee

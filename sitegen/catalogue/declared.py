@@ -234,8 +234,9 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     places of mappings of which each entry is a parameter too, by what its name is begun with.
     ``asks`` is what the output does not say, ``beside`` names a document that lies beside it and
     says what it is of: its fields are found at ``$beside``. ``ends`` are texts without one of which
-    it is not whole, and ``fails`` is the field in which the tool says why a result is none. One
-    ``like`` others has all of them that it does not say itself, but for how they are known.
+    it is not whole, ``same`` are fields that all its results have alike, and ``fails`` is that in
+    which the tool says why a result is none. One ``like`` others has all of them that it does not
+    say itself, but for how they are known.
     """
 
     values: dict[str, Formula] = {}
@@ -259,6 +260,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     asks: Words = {}
     beside: str = ""
     ends: Texts = ()
+    same: Texts = ()
     fails: str = ""
     like: Texts = ()
 
@@ -326,7 +328,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[Name, ParameterWords] = {}
     headlines: tuple[Headline, ...] = ()
     panels: tuple[Panel, ...] = ()
-    columns: dict[str, Texts] = {}
+    columns: dict[str, Line] = {}
     background: Texts = ()
     wholes: dict[str, str] = {}
     generator: Generator | None = None
@@ -553,6 +555,7 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
             title,
             table.question or f"What does {title} show?",
             area=table.area,
+            collected=bool(table.workloads),
             headlines=tuple(tool.Headline(**pattern(one)) for one in table.headlines)
             or _usual(benchmark, table),
             panels=tuple(tool.Panel(**pattern(one)) for one in table.panels),

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
-from sitegen.catalogue import ab, declared, fio, hardware, llm, secure_inference, sevenzip, zktls
+from sitegen.catalogue import (
+    ab,
+    declared,
+    fio,
+    geekbench,
+    hardware,
+    llm,
+    phoronix,
+    secure_inference,
+    sevenzip,
+    zktls,
+)
 from sitegen.catalogue.tool import Family, Headline, Tool
 from sitegen.model import Series
 
@@ -21,11 +32,12 @@ def _place(one: Tool) -> int:
     return AREAS.index(one.family.area) if one.family.area in AREAS else len(AREAS)
 
 
+_MODULES = (llm, fio, ab, sevenzip, geekbench, zktls, hardware, secure_inference, phoronix)
 #: In the order in which pages name them.
 TOOLS = tuple(
     sorted(
         (
-            *(each.TOOL for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference)),
+            *(each.TOOL for each in _MODULES),
             *(each.tool for each in declared.shipped().values() if each.table.metrics),
         ),
         key=_place,

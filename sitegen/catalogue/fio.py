@@ -80,7 +80,7 @@ TOOL = tool.Tool(
         ),
         panels=(
             tool.Panel("fio.iops", "value", (("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), title="Random, 4 KiB", group="direction"),
-            tool.Panel("fio.iops", "value", (("block_size", "4096"), ("pattern", "randrw")), title="Mixed 75/25, 4 KiB", group="direction"),
+            tool.Panel("fio.iops", "value", (("block_size", "4096"), ("pattern", "randrw"), ("read_share", "0.75")), title="Mixed 75/25, 4 KiB", group="direction"),
             tool.Panel("fio.latency", "mean", (("block_size", "4096"), ("iodepth", "4"), ("pattern", "rand")), title="Random, 4 KiB, depth 4", group="direction"),
             tool.Panel("fio.bandwidth", "value", (("block_size", "131072"), ("pattern", "rand")), title="Random, 128 KiB", group="direction"),
             tool.Panel("fio.bandwidth", "value", (("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), title="Sequential, 1 MiB, 4 jobs", group="direction"),

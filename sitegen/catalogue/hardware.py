@@ -11,12 +11,16 @@ TOOL = tool.Tool(
         tool.Metric("hardware.disk_capacity", "Disk capacity", "B", tool.N, "Size of the file system that a run works on.", source="the operating system", shown_in="GB"),
         tool.Metric("hardware.gpu_memory", "GPU memory", "B", tool.N, "Memory of a GPU.", source="NVML", shown_in="GB"),
         tool.Metric("hardware.memory_bandwidth", "Memory bandwidth", "B/s", tool.H, "A datasheet's peak; or, measured, the bytes that a kernel's instructions read and write, divided by the time. Lines that are fetched only to be overwritten are not counted.", source="likwid-bench; datasheet", shown_in="GB/s"),
+        tool.Metric("hardware.copy_bandwidth", "Copy bandwidth", "B/s", tool.H, "Bytes copied from one memory to another, divided by the time that the GPU's own events give; GB/s are 10^9 bytes. Between a host and its GPU a confidential guest's copies pass through encrypted bounce buffers, and what these cost stands here.", source="nvbandwidth", shown_in="GB/s"),
+        tool.Metric("hardware.copy_latency", "Latency to other memory", "s", tool.L, "Time of one dependent access by a GPU to memory of the host or of another GPU.", source="nvbandwidth, `latency_sm`"),
         tool.Metric("hardware.int8_compute", "INT8 compute", "op/s", tool.H, "Peak 8-bit integer operations per second, as the publication gives them.", source="datasheet", shown_in="TOPS"),
         tool.Metric("hardware.price", "Price", "USD/h", tool.L, "Price of an hour, as the publication gives it; a month's is divided by 730 hours, and says so.", source="as printed"),
     ),
     family=tool.Family("hardware", "Hardware", "What hardware is it, and what does it cost?", area="Hardware",
         headlines=(
             tool.Headline("hardware.memory_bandwidth", "value", (("kernel", "copy"), ("threads", "*")), title="Memory bandwidth, copy", loses="memory bandwidth"),
+            tool.Headline("hardware.copy_bandwidth", "value", (("from", "*"), ("test_case", "host_to_device_memcpy_ce"), ("to", "*")), title="Copies to the GPU", loses="copies to the GPU"),
+            tool.Headline("hardware.copy_bandwidth", "value", (("from", "*"), ("test_case", "device_to_host_memcpy_ce"), ("to", "*")), title="Copies from the GPU", loses="copies from the GPU"),
         ),
         panels=(
             tool.Panel("hardware.memory_capacity", "value", (("source", ""),), title="Memory capacity"),
@@ -24,6 +28,8 @@ TOOL = tool.Tool(
             tool.Panel("hardware.int8_compute", "value", title="INT8 compute"),
             tool.Panel("hardware.price", "value", title="Price"),
             tool.Panel("hardware.memory_bandwidth", "value", (("kernel", "*"), ("threads", "*")), title="Memory bandwidth, measured", axis="threads", axis_title="threads", split=("kernel",)),
+            tool.Panel("hardware.copy_bandwidth", "value", (("test_case", "host_to_device_memcpy_ce"),), title="Copies to the GPU", group="to"),
+            tool.Panel("hardware.copy_bandwidth", "value", (("test_case", "device_to_host_memcpy_ce"),), title="Copies from the GPU", group="from"),
         ),
         axis_title="threads",
         contrasts=(
@@ -40,5 +46,10 @@ TOOL = tool.Tool(
         tool.SeriesParameter("billing", words="{}"),
         tool.SeriesParameter("billed", values={"month": "by the month"}),
         tool.SeriesParameter("per", values={"gpu": "for one GPU"}),
+        tool.SeriesParameter("test_case", words="{}"),
+        tool.SeriesParameter("from", words="from {}"),
+        tool.SeriesParameter("to", words="to {}"),
+        tool.SeriesParameter("stream", words="stream {}", values={"total": "both streams"}),
+        tool.SeriesParameter("buffer_size", tool.Kind.SIZE, "buffers of {}"),
     ),
 )  # fmt: skip

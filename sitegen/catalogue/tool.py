@@ -261,7 +261,8 @@ class Family(Struct, frozen=True):
     series with these parameters. ``background`` are parameters that a row does not repeat where all
     of its workload have the same. ``columns`` are the metrics that a run's page sets beside each
     other, each with its statistics ("" for the one that stands for it); more are found by rule.
-    ``suspect`` is why a value is marked, where no caveat says it.
+    ``suspect`` is why a value is marked, where no caveat says it. What is not ``collected`` is only
+    read: nothing here can measure it.
     """
 
     benchmark: str
@@ -280,6 +281,7 @@ class Family(Struct, frozen=True):
     suspect: str = ""
     area: str = ""
     generator: Generator | None = None
+    collected: bool = True
 
 
 class Kind(StrEnum):

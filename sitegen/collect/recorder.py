@@ -50,6 +50,7 @@ class Recorder(Struct):
     _doubts: dict[tuple[Doubt, str], dict[str, None]] = field(default_factory=dict)
     _settings: dict[str, dict[str, set[Parameter]]] = field(default_factory=dict)
     times: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    _units: dict[str, str] = field(default_factory=dict)
 
     def series(
         self,
@@ -122,8 +123,10 @@ class Recorder(Struct):
 
     def unit_of(self, metric: str) -> str:
         """Return the base unit of a metric, sitegen's or the tool's own; raises SitegenError."""
-        own = (each.unit for each in self.definitions if each.id == metric)
-        unit = METRICS[metric].unit if metric in METRICS else next(own, None)
+        if metric not in METRICS and metric not in self._units:
+            # A file may define thousands: they are looked through once.
+            self._units = {each.id: each.unit for each in self.definitions}
+        unit = METRICS[metric].unit if metric in METRICS else self._units.get(metric)
         if unit is not None:
             return unit
         fix = "add it to the tool's module of the catalogue, or to the recorder's definitions"

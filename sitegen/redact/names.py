@@ -10,7 +10,7 @@ from sitegen.redact.shape import IS, NOBODY, START, Match, Row, Rows, is_number,
 _PUBLIC = frozenset(
     """
     7-zip.org amd.com anthropic.com apache.org arm.com arxiv.org debian.org docker.com
-    doi.org fedoraproject.org github.com githubusercontent.com gitlab.com gnu.org
+    doi.org fedoraproject.org geekbench.com github.com githubusercontent.com gitlab.com gnu.org
     golang.org google.com huggingface.co ietf.org intel.com json-schema.org kernel.dk kernel.org
     microsoft.com modelscope.cn mozilla.org nginx.org nvidia.com ollama.com openai.com
     openbenchmarking.org openssl.org phala.network python.org pytorch.org qemu.org
@@ -95,6 +95,10 @@ SHAPES: Rows = {
         r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
         _no_person,
     ),
+    # Who ran the Phoronix Test Suite.
+    "user: <user>": Row(
+        r"(?i)<user>\s{0,8}(?P<value>[^<>\s\[][^<>\r\n]{0,63}?)\s{0,8}</user>", _no_person
+    ),
     # The owner and group that `ls -l` prints.
     "user: rw-r rwx r-x rw-- r--": Row(
         r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
@@ -136,6 +140,12 @@ SHAPES: Rows = {
     ),
     "host: .svc.": Row(
         r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+"
+    ),
+    # The machine of each GPU, after its place on the bus, as nvbandwidth lists them.
+    "host: ):": Row(
+        r"\((?:PCI:)?[0-9A-Fa-f:.]{5,20}\): \((?P<host>[A-Za-z0-9][\w.-]{0,252}+)\)",
+        _no_host,
+        r"\((?:pci:)?[0a-f:.]{5,20}\):",
     ),
     "host: ip-0": Row(r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
     "host: linux darwin freebsd": Row(

@@ -316,7 +316,10 @@ def _columns(
         chosen.append(column)
         covered |= has
     order = [metric.id for metric in leading]
-    chosen.sort(key=lambda one: (order.index(one.metric.id), _ORDER.index(one.statistic)))
+    places = {statistic: place for place, statistic in enumerate(_ORDER)}
+    chosen.sort(
+        key=lambda one: (order.index(one.metric.id), places.get(one.statistic, len(places)))
+    )
     return tuple(chosen)
 
 

@@ -431,6 +431,7 @@ class _Build:
             again=again,
             note=note,
             method=self._method(name),
+            collected=family(name).collected,
             publications=self.publications,
         )
         if past.more:

@@ -101,6 +101,12 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
     assert not shown.headlines or shown.headlines[0].loses
 
 
+def test_a_family_says_whether_its_own_module_measures_it() -> None:
+    here = collectors()
+    said = {name: shown.collected for name, shown in FAMILIES.items() if name in here}
+    assert said == {name: collects(load_collector(here[name])) for name in said}
+
+
 def test_what_nobody_defines_goes_by_its_name_and_a_runs_own_by_its_definition() -> None:
     assert family("own").title == "own"
     assert matching_headline(Series("own", "w", "own.x", "value", ())) is None

@@ -123,9 +123,17 @@ def test_a_value_that_is_no_number_is_refused(value: object) -> None:
 
 def test_a_history_of_too_many_runs_is_refused() -> None:
     raw = history("go", unit="ns/op")
-    raw["entries"]["S"] *= 2_001
-    with pytest.raises(SitegenError, match=r"holds 2,001 entries"):
-        READER.runs(json.dumps(raw).encode(), {})
+    raw["entries"]["S"] *= 501
+    data = json.dumps(raw).encode()
+    with pytest.raises(SitegenError, match=r"holds 501 entries.*--set latest="):
+        READER.runs(data, {})
+    assert len(READER.runs(data, {"latest": "100"})) == 100
+
+
+def test_the_latest_of_each_suite_may_be_taken_alone() -> None:
+    times = {reading.started_at for reading in READER.runs(RAW.read_bytes(), {"latest": "1"})}
+    assert "2026-05-02T08:00:00Z" in times
+    assert "2026-05-01T08:00:00Z" not in times
 
 
 def test_a_damaged_file_is_refused_or_read() -> None:

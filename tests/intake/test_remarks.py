@@ -17,6 +17,7 @@ from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.intake import upkeep
 from sitegen.model import (
+    MACHINE_IN_FILE,
     Fact,
     Fingerprint,
     Measurement,
@@ -210,6 +211,15 @@ def test_a_file_is_not_compared_with_itself() -> None:
     ]
     found = analyse(runs, config.Config(Path())).comparisons
     assert {one.reason for one in found} == {"both sides were read from one file"}
+
+
+def test_two_machines_in_one_file_are_compared() -> None:
+    runs = []
+    for n, label in enumerate(("host", "cvm")):
+        parts = (Parameter("file sha256", "ab" * 32), Parameter(MACHINE_IN_FILE, label))
+        runs.append(replace(imported(check.storage_run(n, label)), parameters=parts))
+    found = analyse(runs, config.Config(Path())).comparisons
+    assert "both sides were read from one file" not in {one.reason for one in found}
 
 
 def test_a_baseline_that_is_nowhere_is_named_with_its_key(tmp_path: Path) -> None:

@@ -124,6 +124,29 @@ def test_an_imported_original_is_read_again_with_what_was_said_of_it(
     assert [m.params for run in new for m in run.measurements] == [(("model", "m"),)] * 2
 
 
+def test_a_file_of_several_benchmarks_is_a_run_of_each_and_each_is_read_again(
+    tmp_path: Path, install: Install
+) -> None:
+    several = READING.replace(
+        "found.append(Reading(", 'found.append(Reading(benchmark="b%d" % number,'
+    )
+    several = several.replace("            (Measurement(", "            measurements=(Measurement(")
+    install("stopwatch", source=several)
+    file = tmp_path / "a.log"
+    file.write_text("sh log\n1.5\n2.5\n")
+    archive = Archive(tmp_path / "archive")
+    arrivals = files.read(file, Order("cvm"), Redactor())
+    list(files.write(arrivals, archive))
+    assert [archive.read(entry).benchmark for entry in archive.scan()] == ["b2", "b3"]
+    assert all(f"-{one.run.benchmark}-" in one.run.id for one in arrivals)
+    assert [each.reason for each in again(archive)] == ["reads as before"] * 2
+    change(tmp_path, "stopwatch", several.replace('"b%d" % number', '"b4"'))
+    reasons = [each.reason for each in again(archive)]
+    assert reasons == ["its original holds a run of b4 in its place today"] * 2
+    change(tmp_path, "stopwatch", several.replace('"b%d" % number', '"runs"'))
+    assert all("site itself uses" in each.reason for each in again(archive))
+
+
 def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
     run, other = check.storage_run(0), check.storage_run(1)
     other = replace(other, benchmark="unheard", id=other.id.replace("-fio-", "-unheard-"))

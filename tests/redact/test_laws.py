@@ -26,6 +26,7 @@ SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 NAMING = {
     *("llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"),
     *("7z/riscv-24.09.out", "ab/old-2.0.40.out", "ab/post.out"),
+    *("hardware/nvbandwidth.json", "phoronix/one-system.xml"),
 }
 ONE_LINE = [text for text, _ in SHAPED.values() if "\n" not in text]
 PIECES = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import around, json_report, logs, terse, text_report
+from collectors.fio.readers import around, json_report, kbench, logs, terse, text_report
 
 READERS = (
     *(json_report.READER, text_report.READER, around.DBENCH, around.KUBESTR),
-    *(around.STRING, terse.READER, logs.READER),
+    *(around.STRING, kbench.READER, terse.READER, logs.READER),
 )
 BUNDLES = (logs.BUNDLE,)

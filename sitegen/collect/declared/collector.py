@@ -327,6 +327,7 @@ class TableCollector(TableReader):
         files, before, after = (
             msgspec.json.decode(step.get(name)) for name in ("files", "before", "after")
         )
+        self._check_user(folder)
         home = _home(folder)
         home.mkdir(exist_ok=True)
         user = self._user()

@@ -21,7 +21,7 @@ VERSION, STARTED = "tool_version", "started_at"
 CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
-_LONGEST, _LONGEST_NUMBER, _EXACT = 4000, 64, 1e15
+_LONGEST, _LONGEST_NUMBER, _MOST_PRINTED, _EXACT = 4000, 64, 10, 1e15
 #: Units that no tool prints as a word.
 _BARE = ("1/s", "count", "ratio")
 
@@ -61,7 +61,9 @@ def found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
     if base is None and unit:
         raise SitegenError(f"{name.replace('_', ' ')} is printed in {unit!r}, which is not known")
     printed = text if word in _BARE else f"{text} {word}"
-    printed = printed if len(printed) <= LONGEST_PRINT else ""
+    # What a computer writes with all its digits is rounded nowhere, and reads badly.
+    exact = isinstance(value, float) and len(text) > _MOST_PRINTED
+    printed = "" if exact or len(printed) > LONGEST_PRINT else printed
     return Found(figure * (base[1] if base else 1.0), base[0] if base else word, printed)
 
 

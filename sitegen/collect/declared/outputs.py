@@ -108,9 +108,12 @@ def read_all(
     problems: list[SitegenError] = []
     others = [one for one in _forms(declared, output, data) if one is not output]
     for one in (output, *others):
+        before = len(recorder.measurements)
         try:
             _read(declared, one, data, known, beside, recorder)
         except SitegenError as error:
+            if len(recorder.measurements) > before:
+                raise  # what was read of it must not be
             problems.append(error)
     if problems and not recorder.measurements:
         raise problems[0]
@@ -143,6 +146,10 @@ def _read(  # noqa: PLR0913 - an output and what is known of it
             missing[reason] = missing.get(reason, 0) + 1
             continue
         _write(declared, output, recorder, here, known, record)
+    for name in output.same:
+        if len(several := sorted(told.get(name, ()))) > 1:
+            what = f"holds results of several {name.replace('_', ' ')}s: {', '.join(several)[:200]}"
+            raise SitegenError(what, fix="import those of each on their own")
     if len(recorder.measurements) == before:
         what, fix = next(iter(missing), ("has no result", _WHOLE))
         raise SitegenError(what, fix=fix)

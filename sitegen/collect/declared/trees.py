@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
-from xml.etree import ElementTree as ET
 
-from sitegen import bounds
-from sitegen.collect import decode
+from sitegen.collect import decode, markup
 from sitegen.errors import SitegenError
 
 #: A step of a path: a name, one in quotes, a place in a list, those of which it holds that a name
@@ -45,7 +43,7 @@ def tree(data: bytes, form: str) -> Any:  # noqa: ANN401 - whatever stands there
             case "csv":
                 return _rows(data)
             case "xml":
-                return {(root := _element(data)).tag: [_tree(root)]}
+                return {(root := markup.document(data)).tag: [_tree(root)]}
             case "jsonl":
                 return decode.documents(data, Any)
         return decode.document(data, Any)
@@ -160,15 +158,7 @@ def _rows(data: bytes) -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows[1:]]
 
 
-def _element(data: bytes) -> ET.Element:
-    bounds.check_xml(data)
-    try:
-        return ET.fromstring(data)  # noqa: S314 - `check_xml` has refused all declarations
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise SitegenError(f"the XML breaks off or is damaged: {error}"[:200]) from error
-
-
-def _tree(element: ET.Element) -> dict[str, Any]:
+def _tree(element: markup.Element) -> dict[str, Any]:
     here: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
     here["#"] = (element.text or "").strip()
     for child in element:

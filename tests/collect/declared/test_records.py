@@ -120,3 +120,11 @@ def test_a_form_like_another_has_what_it_does_not_say_itself() -> None:
     table["outputs"]["two"]["like"] = ["three"]
     with pytest.raises(SitegenError, match="there is no other output 'three'"):
         declared.read("tool", table, "tool.toml")
+
+
+def test_results_of_two_servers_are_no_repetitions_of_one_another() -> None:
+    fields = {"rate": r"rate (\d+)", "server": r"server (\w+)"}
+    output = {"each": "^server", "fields": fields, "same": ["server"]}
+    assert len(read(output, "server a\nrate 1\nserver a\nrate 2\n").measurements) == 2
+    with pytest.raises(SitegenError, match="several servers: a, b"):
+        read(output, "server a\nrate 1\nserver b\nrate 2\n")
