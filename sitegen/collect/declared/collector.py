@@ -25,7 +25,7 @@ from sitegen.collect.declared.outputs import Known
 from sitegen.collect.declared.reader import TableReader
 from sitegen.collect.declared.served import Served
 from sitegen.collect.host import Host, RawOutput, last_line
-from sitegen.collect.protocol import Missing, Plan, Reading, Request, Step
+from sitegen.collect.protocol import Missing, Plan, Reading, Refused, Request, Step
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -331,6 +331,7 @@ class TableCollector(TableReader):
         home = _home(folder)
         home.mkdir(exist_ok=True)
         user = self._user()
+        self._check_user(folder)
         if user:
             folder.chmod(0o711)
             shutil.chown(home, user)
@@ -369,7 +370,7 @@ class TableCollector(TableReader):
         return self.server.user if self.server and os.geteuid() == 0 else ""
 
     def _check_user(self, scratch: Path) -> None:
-        """Raise SitegenError where the server's user could not reach its folder."""
+        """Raise Refused where the server's user could not reach its folder."""
         user = self._user()
         if not user:
             return
@@ -378,13 +379,13 @@ class TableCollector(TableReader):
             pwd.getpwnam(user)
         except KeyError:
             message = f"its server refuses root, and there is no user {user!r}"
-            raise SitegenError(message, where=self.BENCHMARK, fix=fix) from None
+            raise Refused(message, where=self.BENCHMARK, fix=fix) from None
         closed = [one for one in scratch.absolute().parents if not one.stat().st_mode & 0o001]
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
             if "directory" in self.table.settings:
                 fix += f", or name another folder: --set {self.BENCHMARK}.directory=/var/tmp"
-            raise SitegenError(message, where=self.BENCHMARK, fix=fix)
+            raise Refused(message, where=self.BENCHMARK, fix=fix)
 
 
 def _ports(found: Sequence[int]) -> dict[str, object]:

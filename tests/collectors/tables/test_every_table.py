@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,8 +94,6 @@ def test_the_plans_of_all_presets_can_be_carried_out(
 ) -> None:
     able = collector(TABLES[name])
     assert isinstance(able, TableCollector)
-    # Where another user than root can reach it, as servers do that refuse root.
-    tmp_path = Path(tempfile.gettempdir(), tmp_path.name)
     request = Request(preset, 3, {}, 2, tmp_path, tmp_path, 10**12, name)
     if isinstance(able.detect(Host()), Missing):
         pytest.skip("the tool is not installed")

@@ -63,12 +63,12 @@ def test_a_report_is_read_in_base_units() -> None:
     )
     assert params(reading) == {
         "access": "loopback",
-        "client_threads": "2",
         "clients": "8",
         "query_mode": "simple",
         "scale": "5",
         "script": "select-only",
     }
+    assert {one.name: one.value for one in reading.parameters}["client_threads"] == "2"
     assert reading.tool is not None
     assert reading.tool.version == "15.18"
 
@@ -161,16 +161,19 @@ def test_a_server_is_made_and_measured_and_gone(folder: Path) -> None:
     step = next(each for each in made.steps if each.workload.startswith("tpcb"))
     reading = one.parse(step, one.run(step, host))
     assert {row.status for row in reading.measurements} == {Status.OK}, reading.doubts
+    rows = {(row.metric, row.statistic, row.params) for row in reading.measurements}
+    assert {(row.metric, row.statistic, row.params) for row in step.expects} <= rows
     assert figures(reading)["server_cpu_usage value"]
     assert not (folder / "server" / "data" / "postmaster.pid").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused by the server")
 def test_a_folder_that_the_servers_user_cannot_reach_is_said(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
+    (tmp_path / "closed").mkdir(mode=0o700)
+    scratch = tmp_path / "closed" / "scratch"
+    scratch.mkdir()
     with pytest.raises(SitegenError, match=r"cannot reach .*--set pgbench.directory=/var/tmp"):
-        plan(closed / "scratch")
+        table().run(plan(scratch).prepare[0], Host())
 
 
 def test_a_report_that_is_indented_in_a_text_is_read() -> None:
