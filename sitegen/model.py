@@ -119,6 +119,7 @@ class Doubt(StrEnum):
     OTHER_LENGTH = "other-length"  # answers are not as long as was asked for
     COALESCED = "coalesced"  # what should be timed one by one came together
     CLIENT_LATE = "client-late"  # who measured stood still meanwhile
+    INVALID = "invalid"  # the tool itself says that its result does not count
 
     def parameter(self, sentence: str, workload: str = "") -> Parameter:
         """Return the doubt as a run keeps it: about one workload, or all of them."""

@@ -37,13 +37,17 @@ has likwid-bench || need likwid -
 has sysbench || need sysbench sysbench
 has redis-server || need redis-server redis
 has redis-benchmark || need redis-tools -
+has pgbench || need postgresql postgresql
 has sockperf || need sockperf -
+has stress-ng || need stress-ng stress-ng
+has mbw || need mbw -
 has iperf3 || need iperf3 iperf3
 has wrk || need wrk wrk
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then
     has git || need git git
+    has hyperfine || need hyperfine hyperfine
     has chromium-headless-shell chromium-browser google-chrome || need chromium-headless-shell -
     if has fc-list; then
         fc-list | grep -qi liberation || need fonts-liberation -

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from collectors.hardware import bandwidth, gpu
+from collectors.hardware import bandwidth, gpu, prices
 from sitegen.collect import LEFT_OUT, Plan, Reading, Recorder, Request, Step, decode
 from sitegen.collect.host import Host, RawOutput, timestamp
 from sitegen.collect.settings import described
@@ -19,6 +19,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, ToolIdentity, params
 
 BENCHMARK = "hardware"
+READERS = (prices.READER,)
 _TOOL = "likwid-bench"
 _MISSING = "memory bandwidth; it needs likwid-bench 5.2 or later: apt install likwid"
 _MACHINE = "machine"

@@ -21,7 +21,7 @@ from sitegen import toml
 from sitegen.catalogue import tool
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
-from sitegen.model import STATISTICS, Comparability, check_benchmark, params
+from sitegen.model import STATISTICS, Comparability, Doubt, check_benchmark, params
 
 #: The folder of tables that come with sitegen, in the package of its collectors.
 FOLDER = "tables"
@@ -155,33 +155,34 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     """A value that the output has, and where.
 
     ``at`` is a regular expression whose group ``value``, or only group, is it; in anything but text
-    a path. ``unit`` is that in which it is printed, or a group ``unit`` has it, and ``units`` says
-    what the tool's own words for units mean. ``words`` replace words of the tool. One that is
-    ``optional`` may be missing, and is where a word of it is made empty. Of the places in a text
-    that match ``last`` takes the last, and ``count`` how many they are.
+    a path, and ``part`` the regular expression of what is it in the text found there. Without
+    ``at`` the field is the group so called of what found the record. ``unit`` is that in which it
+    is printed, or a group ``unit`` has it, and ``units`` says what the tool's own words for units
+    mean. ``words`` replace words of the tool; one that is made empty is as if it were not there.
+    One that is ``optional`` may be missing. Of several that are found the first is taken, the last,
+    or all: ``take`` says what they come to.
     """
 
-    at: Place
+    at: Annotated[str, Meta(max_length=500, description="a path or an expression")] = ""
     unit: str = ""
     units: dict[str, str] = {}
     words: dict[str, str] = {}
     optional: bool = False
-    last: bool = False
-    count: bool = False
+    part: str = ""
+    take: Literal["first", "last", "count", "sum", "mean", "min", "max"] = "first"
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold of the figures, and what is said, and follows, where it does not.
 
-    A check of what was not found is passed over. ``doubt`` is the kind of what is doubted.
+    A check of what was not found is passed over. ``kind`` is the caveat that comes of it, where it
+    is none of a contradiction or of a failure.
     """
 
     holds: Formula
     says: Text
     then: Literal["suspect", "failed", "doubt"] = "suspect"
-    doubt: Literal[
-        "", "inconsistent", "interrupted", "failed-part", "not-stated", "not-reached", "cut-off"
-    ] = ""
+    kind: Doubt | None = None
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,6 +202,19 @@ class Samples(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["time", "request"] = "time"
 
 
+class Rows(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of a table in a text, of which every cell is a result of its own.
+
+    ``head`` begins the line that names the columns and ``column`` finds each name in its rest;
+    ``row`` begins a row, and ``cell`` finds each figure in its rest. Their groups are fields.
+    """
+
+    head: Place
+    column: Place
+    row: Place
+    cell: Place
+
+
 class Kept(Struct, frozen=True, forbid_unknown_fields=True):
     """A setting that the output tells, and what a difference in it means."""
 
@@ -211,13 +225,18 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """A form of output: how it is known, and where it has what.
 
-    ``knows`` are texts that are all in it, and ``unlike`` texts that are not; one that knows none
-    is not imported. ``each`` finds the records in it; ``only`` says which count. ``values`` gives an
-    expression for each ``"metric statistic"``, ``params`` and ``workload`` are texts with
-    ``{fields}``. ``asks`` is what the output does not say. ``ends`` are texts without one of which
-    it is not whole, ``same`` are fields that all its records have alike, and ``fails`` is the field
-    in which the tool says why a record is no result. One ``like`` others has all of them that it
-    does not say itself, but for how they are known.
+    ``where`` is stdout, stderr, both (one after the other) or a file that the tool wrote. ``knows``
+    are texts that are all in it, ``lacks`` such that none of them is; one that knows none is not
+    imported. ``each`` finds the results in it, ``rows`` the cells of tables in those, and ``only``
+    says which count. Where they are all that stands in a mapping (``a.*``) a result's own name is
+    ``record``, and that of the mapping ``record_of``. ``values`` gives an expression for each
+    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``, and ``entries``
+    places of mappings of which each entry is a parameter too, by what its name is begun with.
+    ``asks`` is what the output does not say, ``beside`` names a document that lies beside it and
+    says what it is of: its fields are found at ``$beside``. ``ends`` are texts without one of which
+    it is not whole, ``same`` are fields that all its results have alike, and ``fails`` is that in
+    which the tool says why a result is none. One ``like`` others has all of them that it does not
+    say itself, but for how they are known.
     """
 
     values: dict[str, Formula] = {}
@@ -225,18 +244,21 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     form: Form = "text"
     where: str = "stdout"
     knows: Texts = ()
-    unlike: Texts = ()
+    lacks: Texts = ()
     benchmark: str = ""
     each: str = ""
+    rows: tuple[Rows, ...] = ()
     only: str = ""
     fields: dict[Name, Place | Field] = {}
     workload: str = ""
     params: Words = {}
+    entries: dict[str, Place] = {}
     checks: tuple[Check, ...] = ()
     samples: tuple[Samples, ...] = ()
     settings: dict[str, Text | Kept] = {}
     facts: dict[str, Text] = {}
     asks: Words = {}
+    beside: str = ""
     ends: Texts = ()
     same: Texts = ()
     fails: str = ""
@@ -248,7 +270,8 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
 
     Without it those are meant that the command asks for. ``only`` says for which combinations,
     ``reads`` are the outputs that it has; all of them without it. Where an output has several
-    results ``expects`` are the parameters of each: what is not delivered is recorded as failed.
+    results ``expects`` are the parameters of each, and ``gives`` their metrics, of those that the
+    output may have: what is not delivered is recorded as failed.
     """
 
     command: Line
@@ -258,6 +281,7 @@ class Workload(Struct, frozen=True, forbid_unknown_fields=True):
     params: Words = {}
     reads: Texts = ()
     expects: tuple[Words, ...] = ()
+    gives: Texts = ()
     about_s: str = ""
     timeout_s: Seconds | None = None
 
@@ -444,7 +468,7 @@ def _like(name: str, outputs: Mapping[str, Output], within: tuple[str, ...] = ()
         if each not in outputs or each in (*within, name):
             continue  # `_problems_of` names it
         base = asdict(_like(each, outputs, (*within, name)))
-        for key in base.keys() - {"title", "knows", "unlike", "like"}:
+        for key in base.keys() - {"title", "knows", "lacks", "like"}:
             if isinstance(base[key], dict):
                 own[key] = {**base[key], **own[key]}
             elif isinstance(base[key], tuple):

@@ -6,7 +6,7 @@ import ast
 import contextlib
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from sitegen.errors import SitegenError
@@ -75,6 +75,17 @@ def value(formula: str, fields: Mapping[str, Value]) -> Value | None:
     except (TypeError, OverflowError) as error:
         raise SitegenError(f"{formula!r} cannot be computed: {error}"[:200]) from error
     return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def taken(numbers: Sequence[float], how: str) -> float:
+    """Return what several numbers come to: their ``sum``, ``mean``, ``min`` or ``max``."""
+    match how:
+        case "min":
+            return min(numbers)
+        case "max":
+            return max(numbers)
+    total = math.fsum(numbers)
+    return total / len(numbers) if how == "mean" else total
 
 
 @lru_cache(maxsize=1024)

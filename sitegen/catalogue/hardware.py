@@ -12,7 +12,7 @@ TOOL = tool.Tool(
         tool.Metric("hardware.gpu_memory", "GPU memory", "B", tool.N, "Memory of a GPU.", source="NVML", shown_in="GB"),
         tool.Metric("hardware.memory_bandwidth", "Memory bandwidth", "B/s", tool.H, "A datasheet's peak; or, measured, the bytes that a kernel's instructions read and write, divided by the time. Lines that are fetched only to be overwritten are not counted.", source="likwid-bench; datasheet", shown_in="GB/s"),
         tool.Metric("hardware.int8_compute", "INT8 compute", "op/s", tool.H, "Peak 8-bit integer operations per second, as the publication gives them.", source="datasheet", shown_in="TOPS"),
-        tool.Metric("hardware.price", "Price", "USD/h", tool.L, "Price of an hour, as the publication gives it.", source="as printed"),
+        tool.Metric("hardware.price", "Price", "USD/h", tool.L, "Price of an hour, as the publication gives it; a month's is divided by 730 hours, and says so.", source="as printed"),
     ),
     family=tool.Family("hardware", "Hardware", "What hardware is it, and what does it cost?", area="Hardware",
         headlines=(
@@ -33,5 +33,12 @@ TOOL = tool.Tool(
     parameters=(
         tool.SeriesParameter("kernel", words="{}"),
         tool.SeriesParameter("source", hidden=True),
+        tool.SeriesParameter("sku", words="{}"),
+        tool.SeriesParameter("provider", words="{}"),
+        tool.SeriesParameter("region", words="{}"),
+        tool.SeriesParameter("vcpus", words="{} vCPU", several="{} vCPUs"),
+        tool.SeriesParameter("billing", words="{}"),
+        tool.SeriesParameter("billed", values={"month": "by the month"}),
+        tool.SeriesParameter("per", values={"gpu": "for one GPU"}),
     ),
 )  # fmt: skip

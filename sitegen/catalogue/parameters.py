@@ -37,7 +37,16 @@ ORDER: Mapping[str, int] = {
         (
             *("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model"),
             *("engine", "weights", "access", "scheme", "keepalive", "statement", "size", "prover"),
-            *("proof_system", "proof_mode", "kernel", "threads", "concurrency", "rate"),
+            *(
+                "proof_system",
+                "proof_mode",
+                "stage",
+                "sku",
+                "kernel",
+                "threads",
+                "concurrency",
+                "rate",
+            ),
             *("processes", "input_tokens", "output_tokens", "requests", "log_level", "slo"),
         )
     )

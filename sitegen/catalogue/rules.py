@@ -236,6 +236,7 @@ RULES: Mapping[str, Rule] = {
         Rule("not-stated", "not stated", kind=Doubt.NOT_STATED, definition="The imported output does not say what tells its series from another, such as the model. It is pooled with no other file and compared with none: that they measured the same is not known."),
         Rule("not-reached", "load not reached", kind=Doubt.NOT_REACHED, definition="The load that the workload names is not what ran, such as a queue depth that a synchronous engine never reaches."),
         Rule("failed-part", "a part failed", kind=Doubt.FAILED_PART, definition="A part of the imported output reports a failure: that part is left out of the figures."),
+        Rule("invalid", "invalid", kind=Doubt.INVALID, definition="The tool itself says that its result does not count, such as one of MLPerf's load generator that ran shorter than its rules ask."),
     )
 }  # fmt: skip
 _OWNERS = {rule.id: tool.family.benchmark for tool in TOOLS for rule in tool.rules}

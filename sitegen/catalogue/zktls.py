@@ -17,7 +17,8 @@ _SAME_PROOF = 0.01
 
 
 def _own_keys(figure: tool.Figure) -> bool:
-    return figure.params.get("proof_system") == "groth16"
+    # Of this prover's keys it is known; others bring theirs from a ceremony of many.
+    return figure.params.get("prover") == "groth16py"
 
 
 def _other_proof(side: float, baseline: float) -> str:
@@ -82,7 +83,9 @@ TOOL = tool.Tool(
         tool.SeriesParameter("time_scope", words="over the {} time"),
         tool.SeriesParameter("cycle_kind", words="{} cycles"),
         tool.SeriesParameter("hash", values={"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"}),
-        tool.SeriesParameter("gpus", tool.Kind.COUNT),
+        tool.SeriesParameter("gpus", tool.Kind.COUNT, "{} GPU", "{} GPUs"),
+        tool.SeriesParameter("stage", words="{}"),
+        tool.SeriesParameter("provers", tool.Kind.COUNT, "{} prover", "{} provers"),
         tool.SeriesParameter("request_size", tool.Kind.SIZE),
         tool.SeriesParameter("response_size", tool.Kind.SIZE),
         tool.SeriesParameter("printed_as", hidden=True),

@@ -110,12 +110,13 @@ class Host:
         )
 
     @contextlib.contextmanager
-    def start(
+    def start(  # noqa: PLR0913 - what a process begins with
         self,
         argv: Sequence[str],
         *,
         cwd: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
     ) -> Iterator[subprocess.Popen[bytes]]:
@@ -125,7 +126,7 @@ class Host:
                 list(argv),
                 cwd=cwd,
                 env={**os.environ, "LC_ALL": "C", **(environ or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,

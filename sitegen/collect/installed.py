@@ -25,7 +25,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Sample, Status, ToolIdentity
 
 if TYPE_CHECKING:
-    from sitegen.collect.declared.collector import TableReader
+    from sitegen.collect.declared.reader import TableReader
 
 _GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")

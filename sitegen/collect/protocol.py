@@ -177,10 +177,12 @@ class Bundle(_Form[Mapping[str, bytes]], frozen=True):
 
     They come by name. Names tell the files apart and nothing else, but where one file itself
     names another, or where only the name that a tool gives a file says what it holds: one whose
-    name has ``file_name``, given alone, is a bundle by itself.
+    name has ``file_name``, given alone, is a bundle by itself. ``beside`` is the name of the file
+    that says what another one in its folder is of: `import` reads the two together.
     """
 
     file_name: re.Pattern[str] | None = None
+    beside: str = ""
 
 
 class Collector(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections.abc import Iterator
@@ -52,6 +53,30 @@ def plain(data: bytes) -> str:
     return _kept(data) if len(data) <= _MOST_KEPT_BYTES else _plain(data)
 
 
+def one_line(text: str, longest: int) -> str:
+    """Return a text on one line, printable; of one that is too long the end is its digest."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(line) <= longest:
+        return line
+    return f"{line[: longest - 10]}… {hashlib.sha256(line.encode()).hexdigest()[:8]}"
+
+
+def decoded(data: bytes) -> str:
+    """Return ``data`` as text, by its byte order mark or its zeros, with nothing taken off.
+
+    Never raises, as `plain`.
+    """
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    head = data[:4096]
+    # Latin letters in UTF-16: every second byte is zero.
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(head) > 3 and head[offset::2].count(0) > 0.8 * len(head[offset::2]):  # noqa: PLR2004 - a letter or two
+            return data.decode(encoding, "replace")
+    return data.decode("utf-8", "replace").replace("\0", "")
+
+
 def lines(text: str) -> Iterator[str]:
     """Yield the lines of ``text``, one at a time, each with its end where it has one."""
     start = 0
@@ -69,7 +94,7 @@ def error_line(text: str, *signs: str) -> str:
 
 
 def _plain(data: bytes) -> str:
-    text = _decoded(data)
+    text = decoded(data)
     # Each repair costs a pass over the text, and a look for the sign that it needs next to nothing.
     if "\x1b" in text:
         text = _ANSI.sub("", text)
@@ -94,18 +119,6 @@ _kept = lru_cache(maxsize=_KEPT)(_plain)
 def _last_drawn(line: str) -> str:
     """Return what was left to see of a line that was drawn over itself."""
     return line.rstrip("\r").rpartition("\r")[2]
-
-
-def _decoded(data: bytes) -> str:
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    head = data[:4096]
-    # Latin letters in UTF-16: every second byte is zero.
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(head) > 3 and head[offset::2].count(0) > 0.8 * len(head[offset::2]):  # noqa: PLR2004 - a letter or two
-            return data.decode(encoding, "replace")
-    return data.decode("utf-8", "replace").replace("\0", "")
 
 
 def _unlogged(text: str) -> str:

@@ -122,11 +122,12 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
 
 
 def _commands_of(path: Path, order: Order) -> Path | None:
-    """Return the file that tells the command of a result, where one stands beside it."""
-    beside = path.with_suffix(_COMMANDS)
-    if order.tool or beside == path or not beside.is_file():
-        return None
-    return beside if _are_known((path, beside)) else None
+    """Return the file beside a result that tells its command, or what it is of, if there is one."""
+    names = dict.fromkeys(bundle.beside for _, bundle in forms().bundles if bundle.beside)
+    for beside in (path.with_suffix(_COMMANDS), *map(path.with_name, names)):
+        if not order.tool and beside != path and beside.is_file() and _are_known((path, beside)):
+            return beside
+    return None
 
 
 def _tells_by_name(path: Path, order: Order) -> bool:

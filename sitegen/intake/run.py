@@ -25,6 +25,7 @@ from sitegen.model import (
     Provenance,
     Run,
     StepRecord,
+    check_benchmark,
     check_label,
     check_metric,
     check_time,
@@ -131,10 +132,11 @@ class Import(Struct, frozen=True):
         content = json.dumps([digest, order.environment, reader.name, index, settings])
         raw, context = tuple(raw), ((INDEX, str(index)), *context)
         shared = order.shared
+        benchmark = reading.benchmark or self.benchmark
         step = StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=raw, context=context)
         return Run(
-            id=run_id(started, self.benchmark, hashlib.sha256(content.encode()).digest()),
-            benchmark=self.benchmark,
+            id=run_id(started, benchmark, hashlib.sha256(content.encode()).digest()),
+            benchmark=benchmark,
             environment=order.environment,
             provenance=Provenance.IMPORTED,
             started_at=started,
@@ -189,6 +191,8 @@ def readings(
 
 
 def _check(reading: Reading) -> None:
+    if reading.benchmark:
+        check_benchmark(reading.benchmark)
     checked: set[Params] = set()
     for row in reading.measurements:
         check_measurement(row._replace(params=()) if row.params in checked else row)

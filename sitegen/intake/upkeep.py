@@ -194,7 +194,9 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
         raise SitegenError("has not one step as an import has")
     step = old.steps[0]
     readers: list[tuple[str, Reader | Bundle]] = [*forms().readers, *forms().bundles]
-    reader = next((form for _, form in readers if form.name == step.name), None)
+    owner, reader = next(
+        ((name, form) for name, form in readers if form.name == step.name), ("", None)
+    )
     if reader is None:
         raise SitegenError(f"no reader {step.name!r} is installed here")
     context = dict(step.context)
@@ -211,6 +213,8 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     if index >= len(every) or (INDEX not in context and len(every) > 1):
         raise SitegenError(f"its original holds {len(every)} runs today: which it was is not known")
     reading = every[index]
+    if (benchmark := reading.benchmark or owner) != old.benchmark:
+        raise SitegenError(f"its original holds a run of {benchmark} in its place today")
     return replace(
         old,
         measurements=reading.measurements,

@@ -270,7 +270,8 @@ def test_a_load_is_doubted_for_what_stands_beside_it(
 @pytest.mark.parametrize(
     ("metric", "pairs", "rules"),
     [
-        ("zktls.prove_time", {"proof_system": "groth16"}, ["benchmark-key"]),
+        ("zktls.prove_time", {"prover": "groth16py"}, ["benchmark-key"]),
+        ("zktls.prove_time", {"prover": "sp1", "proof_system": "groth16"}, []),
         ("llm.tpot", {"weights": "random"}, ["random-weights"]),
         ("llm.tpot", {"weights": "real"}, []),
     ],

@@ -7,6 +7,7 @@ by GPU, ``intvty`` for 1 / TPOT. How many requests there were and how long it to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,19 +17,24 @@ from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.model import Comparability, Doubt, ToolIdentity
 
-#: What else makes another set-up of it: compared only where it is the same.
+#: What else makes another set-up of it, and what stands for nothing of the kind.
+_PARALLEL = ("tp", "pp", "ep", "dp_attention", "dcp_size", "pcp_size", "num_workers")
 _SETTINGS = (
-    *("precision", "spec_decoding", "disagg", "is_multinode", "tp", "ep", "dp_attention"),
-    *("prefill_tp", "prefill_ep", "prefill_dp_attention", "prefill_num_workers"),
-    *("decode_tp", "decode_ep", "decode_dp_attention", "decode_num_workers"),
-    *("num_prefill_gpu", "num_decode_gpu"),
+    *("precision", "spec_decoding", "spec_method", "mtp", "disagg", "is_multinode"),
+    *_PARALLEL,
+    *(f"{role}_{name}" for role in ("prefill", "decode") for name in (*_PARALLEL, "hw")),
+    *("num_prefill_gpu", "num_decode_gpu", "kv_p2p_transfer", "benchmark_client"),
 )
-_ASIDE = {"hw": "hardware", "image": "image"}
+_NONE = {"", "none", "false", "off"}
+#: Of these one is none: older files do not name them.
+_SINGLE = ("pp", "ep", "dcp_size", "pcp_size")
+_ASIDE = {"image": "image"}
+_HARDWARE = ("hw", "hardware", "device")
 #: Our metric -> the key of the whole, the key by GPU, and which GPUs those are: prompts and
 #: answers may have their own.
 _RATES = {
     "llm.total_token_throughput": ("total_tput_tps", "tput_per_gpu", "gpus"),
-    "llm.output_token_throughput": ("output_tput_tps", "output_tput_per_gpu", "decode_gpus"),
+    "llm.output_token_throughput": ("output_tput_tps", "output_tput_per_gpu", "answer_gpus"),
 }
 
 
@@ -36,11 +42,14 @@ class Result(msgspec.Struct, frozen=True):
     """One operating point."""
 
     conc: Whole
-    isl: Whole
-    osl: Whole
+    isl: Whole | None = None
+    osl: Whole | None = None
+    date: Text | None = None
     model: Text | None = None
     framework: Text | None = None
     tp: Whole | None = None
+    pp: Whole | None = None
+    pcp_size: Whole | None = None
     disagg: bool | Text | None = None
     is_multinode: bool | Text | None = None
     num_prefill_gpu: Whole | None = None
@@ -50,19 +59,26 @@ class Result(msgspec.Struct, frozen=True):
     tput_per_gpu: Number | None = None
     output_tput_per_gpu: Number | None = None
     input_tput_per_gpu: Number | None = None
+    output_tput_per_decode_gpu: Number | None = None
 
     @property
     def gpus(self) -> int | None:
         """All GPUs that served it."""
         apart = any(str(each).lower() == "true" for each in (self.disagg, self.is_multinode))
-        if apart and self.num_prefill_gpu and self.num_decode_gpu:
-            return self.num_prefill_gpu + self.num_decode_gpu
-        return self.decode_gpus
+        if apart and self.num_prefill_gpu:
+            return self.num_prefill_gpu + (self.num_decode_gpu or 0)
+        ranks = self.tp and self.tp * (self.pp or 1) * (self.pcp_size or 1)
+        return self.num_decode_gpu or ranks
 
     @property
-    def decode_gpus(self) -> int | None:
-        """The GPUs that the answers came from."""
-        return self.num_decode_gpu or self.tp
+    def answer_gpus(self) -> int | None:
+        """The GPUs that the rate of answers is divided by: those of answers, where they are apart.
+
+        Newer files have that rate under a name of its own, and divide by all.
+        """
+        if self.output_tput_per_decode_gpu is not None:
+            return self.gpus
+        return self.num_decode_gpu or self.gpus
 
 
 def read(data: bytes, asks: outputs.Served) -> tuple[Reading, ...]:
@@ -75,15 +91,17 @@ def _run(document: Mapping[str, Any], asks: outputs.Served) -> Reading:
         document = {**document, **metrics}
     result = decode.convert(document, Result)
     recorder = Recorder(ToolIdentity("InferenceX", ""))
-    for name in _SETTINGS:
-        if (value := document.get(name)) is not None:
-            recorder.parameter(name, str(value)[:200])
+    recorder.started_at = _date(result.date)
     for key, name in _ASIDE.items():
         if value := document.get(key):
             recorder.parameter(name, str(value)[:200], Comparability.CAVEAT)
+    hardware = next((document[key] for key in _HARDWARE if document.get(key)), None)
+    recorder.parameter("hardware", hardware and str(hardware)[:200], Comparability.CAVEAT)
+    settings = {name: _setting(name, document.get(name)) for name in _SETTINGS}
     pairs = outputs.about(
         asks,
         result.model,
+        **{name: value for name, value in settings.items() if value},
         engine=result.framework or None,
         concurrency=result.conc or None,
         input_tokens=result.isl or None,
@@ -104,6 +122,21 @@ def _run(document: Mapping[str, Any], asks: outputs.Served) -> Reading:
     checks.consistent(recorder)
     outputs.unstated(series, asks, "model", "concurrency", *vllm.LENGTHS)
     return recorder.reading()
+
+
+def _setting(name: str, value: object) -> str | None:
+    """Return a setting as it tells series apart; None for what is as if it were not there."""
+    text = str("" if value is None else value).strip()[:200]
+    none = text.lower() in _NONE or (text == "1" and name.endswith(_SINGLE))
+    return None if none or not text.isprintable() else text
+
+
+def _date(text: str | None) -> str:
+    """Return when it ran, where the file is of a database that knows."""
+    try:
+        return outputs.utc(datetime.fromisoformat(text)) if text else ""
+    except ValueError:
+        return ""
 
 
 def _is_unknown(key: str) -> bool:
@@ -135,7 +168,7 @@ def _rates(result: Result, series: Series) -> None:
     parts, gpus = (result.input_tput_per_gpu, result.output_tput_per_gpu), result.gpus
     whole = result.tput_per_gpu
     # GPUs for prompts and for answers apart have each their own rate.
-    if whole and None not in parts and gpus == result.decode_gpus:
+    if whole and None not in parts and gpus == result.answer_gpus:
         made = sum(filter(None, parts))
         if checks.apart(whole, made):
             sentence = f"tput_per_gpu is {whole:g}, and input and output are {made:g} together"
@@ -144,7 +177,7 @@ def _rates(result: Result, series: Series) -> None:
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` has the keys of an operating point."""
-    keys = (b'"conc"', b'"isl"', b'"osl"')
+    keys = (b'"conc"', b'"tput_per_gpu"') if b'"isl"' not in data else (b'"conc"', b'"osl"')
     return all(key in data for key in keys) and (b'_ttft"' in data or b'tput_per_gpu"' in data)
 
 

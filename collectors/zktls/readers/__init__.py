@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collectors.zktls import contract, controls
-from collectors.zktls.readers import interactive, logs, proofs, zkvm
+from collectors.zktls.readers import interactive, logs, modes, openvm, proofs, zkvm
 from sitegen.collect import Reader, Reading, Recorder, Settings
 
 
@@ -25,6 +25,6 @@ def _read(data: bytes, _asks: Settings) -> tuple[Reading, ...]:
 
 CONTRACT = Reader("zktls-contract", "prover's contract (JSON lines)", _knows, _read)
 READERS = (
-    *(CONTRACT, zkvm.PERF, logs.RISC0, logs.SP1),
-    *(zkvm.CASES, interactive.TLSNOTARY, interactive.PRIMUS),
+    *(CONTRACT, zkvm.PERF, modes.MODES, logs.RISC0, logs.SP1),
+    *(zkvm.CASES, openvm.OPENVM, interactive.TLSNOTARY, interactive.PRIMUS),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from sitegen.model import Params, params
 T = TypeVar("T")
 Cells = Mapping[str, str]
 
-_MOST_LINE = 2000
+_MOST_LINE, _MOST_NAME = 2000, 64
 #: Proof mode -> the stages that its proving time spans, and the proof system.
 _MODES: Mapping[str, tuple[str, str | None]] = {
     "core": ("core", "stark"),
@@ -159,9 +160,15 @@ def at(place: str) -> Iterator[None]:
 
 
 def label(text: str) -> str:
-    """Return ``text`` as a name of a workload; raises SitegenError when nothing is left of it."""
-    name = re.sub(r"[^a-z0-9._]+", "-", text.strip().lower()).replace("..", ".")
-    name = name.strip("-._")[:64].strip("-._").removesuffix(".html")
+    """Return ``text`` as a name of a workload; raises SitegenError when nothing is left of it.
+
+    Of one that is too long the two ends are left and a digest: in its end it often differs most.
+    """
+    name = re.sub(r"[^a-z0-9._]+", "-", text.strip().lower()).replace("..", ".").strip("-._")
+    if len(name) > _MOST_NAME:
+        digest = hashlib.sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:8]
+        name = f"{name[:30]}-{name[-24:]}-{digest}"
+    name = name.strip("-._").removesuffix(".html")
     if not _LABEL.fullmatch(name):
         raise SitegenError(f"{text[:40]!r} cannot be made a name")
     return name

@@ -6,9 +6,11 @@ recomputed here from the cycles and a named duration, and theirs are kept beside
 of 0 is one that was not measured. An earlier version wrote the column ``priority`` elsewhere in
 its header than in its rows, which is refused.
 
-zkevm-benchmark-workload writes one object a case: ``proving`` and ``execution`` hold either
-``success`` or ``crashed``; several cases may be given as one list or one a line. Which prover it
-was stands in the folder's name only.
+zkevm-benchmark-workload writes one object a case: ``proving``, ``verification`` and ``execution``
+hold either ``success`` or ``crashed``; several cases may be given as one list or one a line. Which
+prover it was stands in the folder's name only. What was only executed has no proof: its time and
+cycles stand under the mode ``execution``, and no mode is asked for. Regions are parts of the
+program and may lie in one another: each is held against the whole, and their sum is not.
 """
 
 from __future__ import annotations
@@ -27,7 +29,15 @@ from collectors.zktls.readers import proofs
 from collectors.zktls.readers.proofs import Cells, cell
 from sitegen.collect import Reader, Reading, Recorder, Settings, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, check_time, params
+from sitegen.model import (
+    Comparability,
+    Doubt,
+    MetricDefinition,
+    Status,
+    ToolIdentity,
+    check_time,
+    params,
+)
 
 _NEEDED = {"program", "prover", "hashfn", "cycles", "speed", "core_prove_duration"}
 _COMPRESSED = ("core_prove_duration", "compress_prove_duration")
@@ -128,10 +138,10 @@ def _seconds(text: str) -> Quantity | None:
     return quantities.duration(text, "s")
 
 
-_MOST_REASON = 160
+_MOST_REASON, _EXECUTION = 160, "execution"
 _CASE_NATIVES = {
     "zktls.prove_time": "proving.success.proving_time_ms",
-    "zktls.verify_time": "proving.success.verification_time_ms",
+    "zktls.verify_time": "verification_time_ms of proving or verification",
     "zktls.proof_size": "proving.success.proof_size",
     "zktls.execute_time": "execution.success.execution_duration",
     "zktls.cycles": "execution.success.total_num_cycles",
@@ -166,6 +176,7 @@ class _Success(Struct, frozen=True):
     proving_time_ms: _Milliseconds | None = None
     verification_time_ms: _Milliseconds | None = None
     total_num_cycles: _Whole | None = None
+    region_cycles: dict[str, _Whole] = {}
     execution_duration: _Duration | None = None
 
 
@@ -187,13 +198,15 @@ class _Case(Struct, frozen=True):
     timestamp_completed: str = ""
     metadata: Any = None
     proving: _Outcome | None = None
+    verification: _Outcome | None = None
     execution: _Outcome | None = None
 
 
 def knows_cases(data: bytes) -> bool:
     """Say whether it begins as such an object or a list of them does."""
     head = proofs.head_of(data).lstrip()
-    case = '"name"' in head and ('"proving"' in head or '"execution"' in head)
+    actions = ('"proving"', '"verification"', '"execution"')
+    case = '"name"' in head and any(action in head for action in actions)
     return head[:1] in ("{", "[") and case and ('"success"' in head or '"crashed"' in head)
 
 
@@ -204,7 +217,7 @@ def read_cases(data: bytes, asks: CaseAsks) -> tuple[Reading, ...]:
     dates = []
     for number, case in enumerate(decode.documents(data, _Case), 1):
         with proofs.at(f"case {number}"):
-            _case(recorder, case, proofs.label(case.name), asks)
+            _case(recorder, case, asks)
         if case.timestamp_completed.endswith("Z"):
             with contextlib.suppress(SitegenError):
                 dates.append(check_time(f"{case.timestamp_completed[:19]}Z"))
@@ -212,8 +225,10 @@ def read_cases(data: bytes, asks: CaseAsks) -> tuple[Reading, ...]:
     return (recorder.reading(),)
 
 
-def _case(recorder: Recorder, case: _Case, name: str, asks: CaseAsks) -> None:
+def _case(recorder: Recorder, case: _Case, asks: CaseAsks) -> None:
+    name = proofs.label(case.name)
     proven = (case.proving and case.proving.success) or _Success()
+    checked = (case.verification and case.verification.success) or _Success()
     executed = (case.execution and case.execution.success) or _Success()
     cycles = executed.total_num_cycles
     kind = proofs.answer(asks, "cycle_kind") if cycles else ""
@@ -221,18 +236,27 @@ def _case(recorder: Recorder, case: _Case, name: str, asks: CaseAsks) -> None:
     if wrong:
         # It proved something, and not what the case says.
         recorder.note(f"{name}: the output is not the expected one.")
-    prover, mode = proofs.answer(asks, "prover"), proofs.answer(asks, "proof_mode")
+    if not (case.proving or case.verification or case.execution):
+        raise SitegenError("it was neither proven nor executed")
+    regions = executed.region_cycles.values()
+    if cycles and max(regions, default=0) > cycles:
+        sentence = f"a region has more cycles than the {cycles:,} of the whole program"
+        recorder.doubt(Doubt.INCONSISTENT, sentence, name)
+    prover, mode = proofs.answer(asks, "prover"), _EXECUTION
+    if case.proving or case.verification:
+        mode = proofs.answer(asks, "proof_mode")
     times = {
         "execute_time": (executed.execution_duration or _Duration(0, 0)).quantity,
         "prove_time": _milliseconds(proven.proving_time_ms),
-        "verify_time": _milliseconds(proven.verification_time_ms),
+        "verify_time": _milliseconds(proven.verification_time_ms or checked.verification_time_ms),
     }
     about = proofs.about(asks, mode, statement=name, prover=prover)
     status = Status.SUSPECT if wrong else Status.OK
     series = recorder.series(name, about, status=status)
-    proofs.write(series, times, proven.proof_size, {kind: cycles})
+    proofs.write(series, times, proven.proof_size or checked.proof_size, {kind: cycles})
     cases = (
         (case.proving, "prove_time", proofs.scope(mode)),
+        (case.verification, "verify_time", ()),
         (case.execution, "execute_time", ()),
     )
     for outcome, metric, scope in cases:

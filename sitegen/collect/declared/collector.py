@@ -20,10 +20,12 @@ from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs, served
-from sitegen.collect.declared.outputs import CPU, DURATION, SERVER_CPU, Known, filled
+from sitegen.collect.declared.fields import CPU, DURATION, SERVER_CPU, compiled, filled, holes
+from sitegen.collect.declared.outputs import Known
+from sitegen.collect.declared.reader import TableReader
 from sitegen.collect.declared.served import Served
 from sitegen.collect.host import Host, RawOutput, last_line
-from sitegen.collect.protocol import Missing, Plan, Reader, Reading, Request, Step
+from sitegen.collect.protocol import Missing, Plan, Reading, Request, Step
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -53,33 +55,6 @@ def collector(declared: Declared) -> TableReader:
     outputs.check(declared)
     _check_commands(declared)
     return TableCollector(declared) if declared.table.workloads else TableReader(declared)
-
-
-class TableReader:
-    """Reads what a tool printed for somebody else, by the patterns of a table."""
-
-    def __init__(self, declared: Declared) -> None:
-        """Hold a table that is checked."""
-        self.declared = declared
-        self.BENCHMARK = declared.benchmark
-        self.READERS = tuple(self._readers())
-
-    def _readers(self) -> Iterator[Reader]:
-        declared = self.declared
-        for name, output in declared.table.outputs.items():
-            if not output.knows:
-                continue
-
-            def knows(data: bytes, output: Any = output) -> bool:  # noqa: ANN401 - an Output
-                return outputs.knows(output, data)
-
-            def read(data: bytes, asked: Mapping[str, str], output: Any = output) -> tuple[Reading]:  # noqa: ANN401 - an Output
-                reading = outputs.read(declared, output, data, Known(asked=asked))
-                return (msgspec.structs.replace(reading, benchmark=output.benchmark),)
-
-            short = name if name.startswith(declared.benchmark) else f"{declared.benchmark}-{name}"
-            title = output.title or declared.table.title or declared.benchmark
-            yield Reader(short, title, knows, read, dict(output.asks), text=output.form == "text")
 
 
 class TableCollector(TableReader):
@@ -126,7 +101,6 @@ class TableCollector(TableReader):
             where = self._where(values)
             known |= where
             if "ports" in where:
-                self._check_user(request.scratch)
                 known["folder"] = _home(request.scratch)
                 one = served.filled(self.server, known | values, f"{self.declared.place}: server")
                 context.append((_PORTS, str(where["ports"])))
@@ -155,22 +129,30 @@ class TableCollector(TableReader):
         if step.name == _PREPARE:
             return self._make(step, ports, folder, host)
         values: list[tuple[str, str]] = []
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(servers.many_files())
-            server = None
-            if self.server and ports:
-                server = stack.enter_context(self._serving(step, ports, folder, host))
-                busy = servers.cpu_seconds(server)
-            raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-            if server:
-                values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        raw: RawOutput | None = None
+        try:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(servers.many_files())
+                server = None
+                if self.server and ports:
+                    server = stack.enter_context(self._serving(step, ports, folder, host))
+                    busy = servers.cpu_seconds(server)
+                raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
+                if server:
+                    values.append((SERVER_CPU, f"{servers.cpu_seconds(server) - busy:.3f}"))
+        except SitegenError as error:
+            if raw is None:
+                raise
+            # The server is gone: what the tool says of it is kept, and is no result.
+            said = raw.stderr + f"\nsitegen: {error.what}\n".encode()
+            return msgspec.structs.replace(raw, stderr=said, exit_code=raw.exit_code or -1)
         if self.server and ports and "server" in self.table.programs:
             program = self.table.programs["server"]
             values.append(("server_version", _version(program, _find(program, host) or "", host)))
         files = {}
         for name in self._reads(step):
             where = self.table.outputs[name].where
-            if where not in ("stdout", "stderr") and (folder / where).is_file():
+            if where not in ("stdout", "stderr", "both") and (folder / where).is_file():
                 files[where] = (folder / where).read_bytes()
                 (folder / where).unlink()
         return msgspec.structs.replace(raw, values=tuple(values), files=files)
@@ -181,8 +163,10 @@ class TableCollector(TableReader):
             reason = last_line(raw.stderr if raw.stderr.strip() else raw.stdout)
             message = f"{Path(step.argv[0]).name} ended with code {raw.exit_code}: {reason}"
             raise SitegenError(message, where=step.name)
-        fields: dict[str, str | float] = dict(step.params)
-        fields |= {k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)}
+        fields: dict[str, str | float] = {
+            k.removeprefix(_SET): v for k, v in step.context if k.startswith(_SET)
+        }
+        fields |= dict(step.params)
         fields |= {name: float(text) for name, text in raw.values if name.endswith("_s")}
         fields |= {DURATION: raw.duration_s, **({} if raw.cpu_s is None else {CPU: raw.cpu_s})}
         known = Known(step.workload, step.params, fields)
@@ -190,6 +174,7 @@ class TableCollector(TableReader):
         for name in self._reads(step):
             output = self.table.outputs[name]
             sources = {"stdout": raw.stdout, "stderr": raw.stderr, **raw.files}
+            sources["both"] = raw.stdout + b"\n" + raw.stderr
             data = sources.get(output.where)
             if data is None:
                 raise SitegenError(f"it wrote no {output.where}", where=step.name)
@@ -261,12 +246,14 @@ class TableCollector(TableReader):
         context: tuple[tuple[str, str], ...],
     ) -> Step:
         every = {**known, **values}
-        about: dict[str, object] = {name: values[name] for name in workload.each}
+        # A list that a parameter names whole is that parameter, under its name.
+        renamed = {one for one in workload.each if f"{{{one}}}" in workload.params.values()}
+        about: dict[str, object] = {n: values[n] for n in workload.each if n not in renamed}
         if "access" in known:
             about["access"] = known["access"]
         about |= {name: self._text(text, every, key) for name, text in workload.params.items()}
         every |= about
-        named = "-".join([key, *(str(about[name]) for name in workload.each)])
+        named = "-".join([key, *(str(values[name]) for name in workload.each)])
         name = self._text(workload.name, every, key) if workload.name else named
         name = check_label(re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-."), "workload")
         argv = tuple(self._text(word, every, key) for word in workload.command)
@@ -278,7 +265,7 @@ class TableCollector(TableReader):
         timeout_s = workload.timeout_s or max(_LEAST_S, _PATIENCE * about_s)
         kept = tuple((f"{_SET}{name}", str(value)) for name, value in sorted(values.items()))
         more = ((_READS, ",".join(reads)), ("about_s", f"{about_s:g}"), *kept)
-        expects = tuple(self._expected(name, pairs, reads, workload.expects, every))
+        expects = tuple(self._expected(name, pairs, reads, workload, every))
         return Step(name, name, argv, timeout_s, pairs, expects, (*context, *more))
 
     def _expected(
@@ -286,7 +273,7 @@ class TableCollector(TableReader):
         workload: str,
         pairs: tuple[tuple[str, str], ...],
         reads: Sequence[str],
-        results: Sequence[Mapping[str, str]],
+        of: Workload,
         every: Mapping[str, object],
     ) -> Iterator[Measurement]:
         """Yield what a step delivers, as far as that is known before it ran."""
@@ -294,11 +281,13 @@ class TableCollector(TableReader):
         for name in reads:
             output = self.table.outputs[name]
             own = {key: filled(text, every) for key, text in output.params.items()}
-            alone = all(own.values()) and not results
-            for result in [own] if alone else results:
+            alone = all(own.values()) and not of.expects
+            for result in [own] if alone else of.expects:
                 about = params(**{**result, **dict(pairs)})
                 for key in output.values:
                     id_, statistic = self.declared.metric_of(key, output)
+                    if of.gives and key.partition(" ")[0] not in of.gives:
+                        continue
                     if id_ in metrics and metrics[id_].better != "none":
                         yield Measurement(workload, id_, statistic, metrics[id_].unit, None, about)
 
@@ -338,6 +327,7 @@ class TableCollector(TableReader):
         files, before, after = (
             msgspec.json.decode(step.get(name)) for name in ("files", "before", "after")
         )
+        self._check_user(folder)
         home = _home(folder)
         home.mkdir(exist_ok=True)
         user = self._user()
@@ -392,6 +382,8 @@ class TableCollector(TableReader):
         closed = [one for one in scratch.absolute().parents if not one.stat().st_mode & 0o001]
         if closed:
             message = f"its server refuses root, and the user {user!r} cannot reach {closed[-1]}"
+            if "directory" in self.table.settings:
+                fix += f", or name another folder: --set {self.BENCHMARK}.directory=/var/tmp"
             raise SitegenError(message, where=self.BENCHMARK, fix=fix)
 
 
@@ -429,7 +421,7 @@ def _check_commands(declared: Declared) -> None:
 
 def _check_holes(declared: Declared, key: str, texts: Sequence[str], known: set[str]) -> None:
     for text in texts:
-        if unknown := set(outputs.holes(text)) - known:
+        if unknown := set(holes(text)) - known:
             fix = f"known are {', '.join(sorted(known))}"
             where = f"{declared.place}: {key}"
             raise SitegenError(f"nothing is called {{{min(unknown)}}}", where=where, fix=fix)
@@ -441,7 +433,15 @@ def _home(folder: Path) -> Path:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--") if user else ()
+    """Return what runs a command as another user.
+
+    Whoever changes its user outlives its parent, unless that is said anew. SIGQUIT lets
+    PostgreSQL take its shared memory with it.
+    """
+    if not user:
+        return ()
+    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    return ("setpriv", *who, "--pdeathsig", "QUIT", "--")
 
 
 def _together(said: Sequence[RawOutput]) -> RawOutput:
@@ -473,7 +473,7 @@ def _version(program: Program, path: str, host: Host) -> str:
     line = [path, *(program.version or ("--version",))]
     raw = host.run(line, timeout_s=_VERSION_S)
     text = (raw.stdout + b"\n" + raw.stderr).decode("utf-8", "replace")
-    match = outputs.compiled(program.version_is).search(text)
+    match = compiled(program.version_is).search(text)
     return (match[1] if match.re.groups else match[0])[:80] if match else ""
 
 

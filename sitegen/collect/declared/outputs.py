@@ -1,30 +1,38 @@
-"""Reading an output by the patterns of a table: the records in it, their fields, what must hold."""
+"""Reading an output by the patterns of a table: what its results are, and what must hold."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Declared, Field, Kept, Output, Samples
-from sitegen.catalogue.formulas import Value
+from sitegen.catalogue.declared import Declared, Field, Kept, Output
 from sitegen.catalogue.metrics import METRICS, metric
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
-from sitegen.catalogue.units import printed_unit
-from sitegen.collect.declared import trees
+from sitegen.catalogue.parameters import LONGEST_VALUE
+from sitegen.collect.declared import fields, trees
+from sitegen.collect.declared.fields import (
+    CPU,
+    DURATION,
+    SERVER_CPU,
+    STARTED,
+    VERSION,
+    Fields,
+    Found,
+    compiled,
+    filled,
+    holes,
+)
+from sitegen.collect.declared.records import NAMES, Record, records
 from sitegen.collect.host import timestamp
 from sitegen.collect.protocol import Reading
-from sitegen.collect.recorder import Recorder, Series
+from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import agreed
-from sitegen.collect.text import plain
+from sitegen.collect.text import one_line, plain
 from sitegen.errors import SitegenError, many
 from sitegen.model import (
-    LONGEST_PRINT,
     Doubt,
     MetricDefinition,
     Parameter,
@@ -35,28 +43,8 @@ from sitegen.model import (
     params,
 )
 
-#: Fields with a meaning of their own: the version of the tool, and when it ran.
-VERSION, STARTED = "tool_version", "started_at"
-#: What a formula may ask for besides: of a step that was run here. An import has none of it.
-CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
-_LONGEST = 4000
-_MOST_PRINTED = 10
 _WHOLE = "import the output whole, as the tool printed it"
-#: Units that no tool prints as a word.
-_BARE = ("1/s", "count", "ratio")
-
-
-class Found(NamedTuple):
-    """A field as it was found: its value in the base unit, its unit, and as it is printed."""
-
-    value: Value
-    unit: str = ""
-    printed: str = ""
-
-
-Fields = Mapping[str, Found]
+_MILLISECONDS = 1e11  # from here on a number of seconds since 1970 is one of milliseconds
 
 
 class Known(NamedTuple):
@@ -69,7 +57,7 @@ class Known(NamedTuple):
 
 
 def knows(output: Output, data: bytes) -> bool:
-    """Say whether ``data`` has this form: all the texts that tell it are there. Never raises."""
+    """Say whether ``data`` has this form, by the texts that are in it and are not. Never raises."""
     if not output.knows:
         return False
     text = plain(data) if output.form == "text" else ""
@@ -77,40 +65,99 @@ def knows(output: Output, data: bytes) -> bool:
     def has(each: str) -> bool:
         return each in text if output.form == "text" else each.encode() in data
 
-    return all(map(has, output.knows)) and not any(map(has, output.unlike))
+    return all(map(has, output.knows)) and not any(map(has, output.lacks))
 
 
-def read(declared: Declared, output: Output, data: bytes, known: Known) -> Reading:
+def leads(declared: Declared, output: Output, data: bytes) -> bool:
+    """Say whether ``data`` has this form, and no form of its table before. Never raises."""
+    return knows(output, data) and next(_forms(declared, output, data)) is output
+
+
+def together(declared: Declared, output: Output) -> list[Output]:
+    """Return the forms of a table that one text may have at once: its benchmark's own texts."""
+    every = [one for one in declared.table.outputs.values() if one.knows]
+    several = [one for one in every if one.form == "text" and not one.benchmark]
+    return several if output in several else [output]
+
+
+def _forms(declared: Declared, output: Output, data: bytes) -> Iterator[Output]:
+    return (one for one in together(declared, output) if knows(one, data))
+
+
+def read(
+    declared: Declared, output: Output, data: bytes, known: Known, beside: bytes = b""
+) -> Reading:
     """Return what an output says; raises SitegenError where it has nothing of what it should.
 
-    A record that lacks a figure is left out with a doubt, as is what a check finds wrong.
+    ``beside`` is the document that lies beside it. A record that lacks a figure is left out with a
+    doubt, as is what a check finds wrong.
     """
     recorder = Recorder(definitions=definitions(declared))
+    _read(declared, output, data, known, beside, recorder)
+    return recorder.reading()
+
+
+def read_all(
+    declared: Declared, output: Output, data: bytes, known: Known, beside: bytes = b""
+) -> Reading:
+    """Return what an output says in its form, and in every other of its table that is in it.
+
+    Raises SitegenError as `read` does, where none of them says anything.
+    """
+    recorder = Recorder(definitions=definitions(declared))
+    problems: list[SitegenError] = []
+    others = [one for one in _forms(declared, output, data) if one is not output]
+    for one in (output, *others):
+        before = len(recorder.measurements)
+        try:
+            _read(declared, one, data, known, beside, recorder)
+        except SitegenError as error:
+            if len(recorder.measurements) > before:
+                raise  # what was read of it must not be
+            problems.append(error)
+    if problems and not recorder.measurements:
+        raise problems[0]
+    for problem in problems:
+        recorder.doubt(Doubt.CUT_OFF, f"a part of it {problem.what}")
+    return recorder.reading()
+
+
+def _read(  # noqa: PLR0913 - an output and what is known of it
+    declared: Declared,
+    output: Output,
+    data: bytes,
+    known: Known,
+    beside: bytes,
+    recorder: Recorder,
+) -> None:
+    """Write all results of an output; raises SitegenError where there is none."""
     told: dict[str, set[str]] = {}
     missing: dict[tuple[str, str], int] = {}
-    for record in _records(output, data):
-        fields = {**_given(known.fields), **record.fields(output)}
-        if output.only and not formulas.value(output.only, _values(fields)):
+    before = len(recorder.measurements)
+    given = {name: fields.as_text(text) for name, text in known.fields.items()}
+    for record in records(output, data, beside):
+        here = {**given, **record.fields(output)}
+        if output.only and not formulas.value(output.only, fields.values(here)):
             continue
-        _tell(told, fields)
-        fields |= _asked(output, known.asked, fields)
-        if reason := _reason(output, fields):
+        here |= _asked(output, known.asked, here)
+        for name, text in fields.words(here).items():
+            told.setdefault(name, set()).add(text)
+        if reason := _reason(output, here):
             missing[reason] = missing.get(reason, 0) + 1
             continue
-        _write(declared, output, recorder, fields, known, record)
+        _write(declared, output, recorder, here, known, record)
     for name in output.same:
-        if len(values := sorted(told.get(name, ()))) > 1:
-            what = f"holds results of several {name.replace('_', ' ')}s: {', '.join(values)[:200]}"
+        if len(several := sorted(told.get(name, ()))) > 1:
+            what = f"holds results of several {name.replace('_', ' ')}s: {', '.join(several)[:200]}"
             raise SitegenError(what, fix="import those of each on their own")
-    if not recorder.measurements:
+    if len(recorder.measurements) == before:
         what, fix = next(iter(missing), ("has no result", _WHOLE))
         raise SitegenError(what, fix=fix)
     for (what, _), count in missing.items():
         recorder.doubt(Doubt.CUT_OFF, f"{many(count, 'result')} left out: it {what}")
-    if output.ends and not knows(Output({}, form=output.form, knows=output.ends), data):
+    if output.ends and not knows(Output(form=output.form, knows=output.ends), data):
         recorder.doubt(Doubt.CUT_OFF, "the end of the output is missing")
     _conclude(declared, output, recorder, told)
-    return recorder.reading()
 
 
 def definitions(declared: Declared) -> tuple[MetricDefinition, ...]:
@@ -127,239 +174,82 @@ def definitions(declared: Declared) -> tuple[MetricDefinition, ...]:
     )
 
 
-def filled(template: str, values: Mapping[str, object]) -> str | None:
-    """Return a text with its ``{names}`` filled in, or None where one is not there."""
-    if any(name not in values for name in _HOLE.findall(template)):
-        return None
-    return _HOLE.sub(lambda match: _word(values[match[1]]), template)
-
-
-def holes(template: str) -> list[str]:
-    """Return the names that a text asks for."""
-    return _HOLE.findall(template)
-
-
-class _Record(NamedTuple):
-    """One result in an output, and what stands above all of them."""
-
-    node: Any
-    root: Any
-    groups: Mapping[str, str]
-    form: str
-
-    def fields(self, output: Output) -> dict[str, Found]:
-        """Return the fields that are found in it."""
-        found: dict[str, Found] = {}
-        for name, spelled in output.fields.items():
-            one = spelled if isinstance(spelled, Field) else Field(spelled)
-            each = self.field(name, one)
-            if each is not None and (each.value != "" or "" not in one.words.values()):
-                found[name] = each
-        extra = {k: v for k, v in self.groups.items() if k not in output.fields}
-        return found | {name: _as_text(text) for name, text in extra.items()}
-
-    def field(self, name: str, one: Field) -> Found | None:
-        """Return one field, or None where it is not there."""
-        if self.form != "text":
-            relative = not one.at.startswith("$")
-            node = self.node if relative else self.root
-            path = one.at if relative else one.at.removeprefix("$").removeprefix(".")
-            plain = (trees.leaf(value) for value in trees.found(node, path))
-            value = next((each for each in plain if each is not None), None)
-            return None if value is None else _found(value, one, "", name)
-        if one.count:
-            return Found(float(sum(1 for _ in compiled(one.at).finditer(self.node))))
-        for text in (self.node, self.root):
-            if match := _match(one, text):
-                groups = match.groupdict()
-                value = groups.get("value") or (match[1] if match.re.groups else match[0])
-                if value is not None:
-                    return _found(value, one, groups.get("unit") or "", name)
-        return None
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Return a regular expression of a table; raises SitegenError for what is none."""
-    try:
-        return re.compile(pattern, re.MULTILINE)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise SitegenError(f"{pattern[:60]!r} is no regular expression: {error}") from error
-
-
-def _match(one: Field, text: str) -> re.Match[str] | None:
-    """Return where a text has a field: in the first place that matches, or in the last."""
-    if not one.last:
-        return compiled(one.at).search(text)
-    last = deque(compiled(one.at).finditer(text), maxlen=1)
-    return last[0] if last else None
-
-
-def _records(output: Output, data: bytes) -> Iterator[_Record]:
-    if output.form != "text":
-        root = trees.tree(data, output.form)
-        each = output.each or ("[*]" if output.form in ("csv", "jsonl") else "")
-        for node in trees.found(root, each) if each else (root,):
-            yield _Record(node, root, {}, output.form)
-        return
-    text = plain(data)
-    if not output.each:
-        yield _Record(text, "", {}, "text")
-        return
-    starts = list(compiled(output.each).finditer(text))
-    head = text[: starts[0].start()] if starts else ""
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    for match, end in zip(starts, ends, strict=True) if starts else ():
-        groups = {name: value for name, value in match.groupdict().items() if value is not None}
-        yield _Record(text[match.start() : end], head, groups, "text")
-
-
-def _found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
-    """Return a value in its base unit; None for a figure that is no number.
-
-    Raises SitegenError for a unit that is not known.
-    """
-    if isinstance(value, bool):
-        text = "yes" if value else "no"
-        return Found(one.words.get(text, text))
-    text = str(value).strip()[:_LONGEST]
-    text = one.words.get(text, text)
-    own = isinstance(value, int | float) and text == str(value)
-    number = _number(value if own else text)
-    word = unit or one.unit
-    if name in (VERSION, STARTED):
-        return Found(text)
-    if number is None:
-        # A figure that is none, such as a rate of nothing, is as good as not there.
-        return None if word else Found(text)
-    if not word:
-        return Found(number, "", text)
-    word = one.units.get(word, word)
-    base = printed_unit(word)
-    if base is None and unit:
-        raise SitegenError(f"{name.replace('_', ' ')} is printed in {unit!r}, which is not known")
-    factor = base[1] if base else 1.0
-    printed = text if word in _BARE else f"{text} {word}"
-    # What a computer writes with all its digits is rounded nowhere, and reads badly.
-    exact = isinstance(value, float) and len(text) > _MOST_PRINTED
-    printed = "" if exact or len(printed) > LONGEST_PRINT else printed
-    return Found(number * factor, base[0] if base else word, printed)
-
-
-def _number(value: str | float) -> float | None:
-    """Return the number that a text is, or None: also of one that no quantity is."""
-    if isinstance(value, str):
-        if len(value) > 64 or not re.search(r"\d", value) or not _NUMBER.fullmatch(value):  # noqa: PLR2004 - longer is no number
-            return None
-        value = value.replace(",", "").replace("_", "")
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _word(value: object) -> str:
-    """Return a value as it stands in a text: 4, and never 4.0."""
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"  # noqa: PLR2004 - exact up to there
-    return str(value)
-
-
-def _values(fields: Fields) -> dict[str, Value]:
-    return {name: one.value for name, one in fields.items()}
-
-
-def _given(fields: Mapping[str, str | float]) -> dict[str, Found]:
-    return {name: _as_text(text) for name, text in fields.items()}
-
-
-def _as_text(text: str | float) -> Found:
-    """Return what a text is: a number without a unit, or itself."""
-    number = _number(text)
-    return Found(str(text) if number is None else number, "", str(text))
-
-
-def _asked(output: Output, asked: Mapping[str, str], fields: Fields) -> dict[str, Found]:
+def _asked(output: Output, asked: Mapping[str, str], here: Fields) -> dict[str, Found]:
     """Return what the user said where the output does not; raises SitegenError where it does."""
-    found = {}
+    there = {}
     for name in output.asks:
-        stated = _word(fields[name].value) if name in fields else None
+        stated = fields.word(here[name].value) if name in here else None
         if (text := agreed(name, asked.get(name), stated)) is not None:
-            found[name] = fields[name] if name in fields else _as_text(text)
-    return found
+            there[name] = here[name] if name in here else fields.as_text(text)
+    return there
 
 
-def _reason(output: Output, fields: Fields) -> tuple[str, str] | None:
+def _reason(output: Output, here: Fields) -> tuple[str, str] | None:
     """Return why a record is no result, and what to do: it failed, or lacks what is needed."""
-    if output.fails in fields:
-        return f"failed: {_word(fields[output.fails].value)[:200]}", ""
+    if output.fails in here:
+        return f"failed: {fields.word(here[output.fails].value)[:200]}", ""
     for name, spelled in output.fields.items():
         optional = name == output.fails or (isinstance(spelled, Field) and spelled.optional)
-        if name not in fields and not optional and name not in (VERSION, STARTED):
+        if name not in here and not optional and name not in (VERSION, STARTED):
             return f"has no {name.replace('_', ' ')}", _WHOLE
     for name, asked in output.asks.items():
-        if name not in fields:
+        if name not in here:
             return f"does not say its {name.replace('_', ' ')}", f"add --set {name}=..., {asked}"
     return None
-
-
-def _tell(told: dict[str, set[str]], fields: Fields) -> None:
-    for name, one in fields.items():
-        told.setdefault(name, set()).add(_word(one.value))
 
 
 def _write(  # noqa: PLR0913 - a record and what is known of it
     declared: Declared,
     output: Output,
     recorder: Recorder,
-    fields: Fields,
+    here: Fields,
     known: Known,
-    record: _Record,
+    record: Record,
 ) -> None:
     """Write the rows of one record."""
-    words = {name: _word(one.value) for name, one in fields.items()}
-    own = {key: filled(text, words) for key, text in output.params.items()}
-    about = {key: value for key, value in own.items() if value}
-    workload = known.workload or _label(filled(output.workload or declared.benchmark, words))
+    texts = fields.words(here)
+    own = {key: filled(text, texts) or "" for key, text in output.params.items()}
+    own = {**dict(record.entries(output)), **{key: value for key, value in own.items() if value}}
+    about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items()}
+    workload = known.workload or _label(filled(output.workload or declared.benchmark, texts))
     status = Status.OK
-    contradicted = [
-        f"{key} is {about[key]}, and {value} was asked for"
-        for key, value in known.params
-        if about.get(key, value) != value
-    ]
-    for sentence in contradicted:
-        recorder.doubt(Doubt.NOT_REACHED, sentence, workload)
-        status = Status.SUSPECT
-    failed = False
-    for check in output.checks:
-        if formulas.value(check.holds, _values(fields)) is False:
-            sentence = _HOLE.sub(lambda m: words.get(m[1], "nothing"), check.says)
-            recorder.doubt(Doubt(check.doubt or _DOUBTS[check.then]), sentence, workload)
-            status = Status.SUSPECT if check.then != "doubt" else status
-            failed = failed or check.then == "failed"
+    for kind, sentence, follows in _doubted(output, here, about, known):
+        recorder.doubt(kind, sentence, workload)
+        if Status.FAILED in (status, follows):
+            status = Status.FAILED
+        else:
+            status = follows if status == Status.OK else status
     series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
     for key, formula in output.values.items():
         id_, statistic = declared.metric_of(key, output)
-        value, printed = _figure(id_, formula, fields, recorder)
-        if value is not None and failed:
+        figure, printed = _figure(id_, formula, here, recorder)
+        if figure is not None and status == Status.FAILED:
             series.failed(id_, statistic)
-        elif value is not None:
-            native = _native(output, formula)
-            series.add(id_, statistic, value, printed or None, native=native)
-    for samples in output.samples:
-        _sample(declared, output, series, samples, record)
+        elif figure is not None:
+            series.add(id_, statistic, figure, printed or None, native=_native(output, formula))
+    for samples in () if status == Status.FAILED else output.samples:
+        id_, _ = declared.metric_of(samples.metric, output)
+        series.points(samples.kind, id_, record.points(samples))
     for key, kept in output.settings.items():
         one = kept if isinstance(kept, Kept) else Kept(kept)
-        if text := filled(one.value, words):
+        if text := filled(one.value, texts):
             recorder.tells(Parameter(key, text, one.comparability), workload)
 
 
-_DOUBTS = {
-    "suspect": Doubt.INCONSISTENT,
-    "failed": Doubt.FAILED_PART,
-    "doubt": Doubt.INCONSISTENT,
-}
+def _doubted(
+    output: Output, here: Fields, about: Mapping[str, str], known: Known
+) -> Iterator[tuple[Doubt, str, Status]]:
+    """Yield what is wrong with a record, with what that makes of its figures."""
+    for key, value in known.params:
+        if about.get(key, value).casefold() != value.casefold():
+            sentence = f"{key} is {about[key]}, and {value} was asked for"
+            yield Doubt.NOT_REACHED, sentence, Status.SUSPECT
+    texts, values = fields.words(here), fields.values(here)
+    for check in output.checks:
+        if formulas.value(check.holds, values) is False:
+            kind = Doubt.FAILED_PART if check.then == "failed" else Doubt.INCONSISTENT
+            follows = Status.OK if check.then == "doubt" else Status(check.then)
+            yield check.kind or kind, fields.told(check.says, texts), follows
 
 
 def _native(output: Output, formula: str) -> str:
@@ -370,56 +260,21 @@ def _native(output: Output, formula: str) -> str:
     return spelled.at if isinstance(spelled, Field) else spelled
 
 
-def _figure(id_: str, formula: str, fields: Fields, recorder: Recorder) -> tuple[float | None, str]:
+def _figure(id_: str, formula: str, here: Fields, recorder: Recorder) -> tuple[float | None, str]:
     """Return a figure in the base unit of its metric, and as it is printed where it is.
 
     Raises SitegenError where its unit is another than the metric's.
     """
-    value = formulas.value(formula, _values(fields))
+    value = formulas.value(formula, fields.values(here))
     if value is None or isinstance(value, bool):
         return None, ""
     if isinstance(value, str):
         raise SitegenError(f"{id_} is {value[:40]!r}, which is no number")
-    one = fields.get(formula)
+    one = here.get(formula)
     base = recorder.unit_of(id_)
     if one and one.unit and one.unit != base:
         raise SitegenError(f"{id_} is measured in {base}, and {formula} is printed in {one.unit}")
     return value, one.printed if one else ""
-
-
-def _sample(
-    declared: Declared, output: Output, series: Series, samples: Samples, record: _Record
-) -> None:
-    id_, _ = declared.metric_of(samples.metric, output)
-    factor = (printed_unit(samples.unit) or ("", 1.0))[1]
-    x_factor = (printed_unit(samples.x_unit) or ("", 1.0))[1]
-    points: list[tuple[float, float]] = []
-    for number, pair in enumerate(_points(samples, record)):
-        x, y = (None if each is None else _number(each) for each in pair)
-        if samples.x == "#":
-            x = float(number)
-        if x is not None and y is not None:
-            points.append((x * x_factor if samples.x != "#" else x, y * factor))
-    series.points(samples.kind, id_, points)
-
-
-def _points(samples: Samples, record: _Record) -> Iterator[tuple[str | float | None, ...]]:
-    """Yield x and y of each point that counts."""
-    if record.form == "text":
-        nodes: Iterator[Any] = (m.groupdict() for m in compiled(samples.each).finditer(record.node))
-    else:
-        nodes = trees.found(record.node, samples.each)
-    for node in nodes:
-        if samples.only and not _leaf(node, samples.only):
-            continue
-        if not any(_leaf(node, path) for path in samples.without):
-            yield _leaf(node, samples.x), _leaf(node, samples.y)
-
-
-def _leaf(node: Any, path: str) -> str | float | None:  # noqa: ANN401 - as a tree holds it
-    if path in ("#", "."):
-        return trees.leaf(node)
-    return trees.leaf(next(trees.found(node, path), None))
 
 
 def _conclude(
@@ -434,7 +289,7 @@ def _conclude(
         recorder.tool = ToolIdentity(_tool_name(declared), version[:80])
     for name, text in output.facts.items():
         recorder.fact(name, filled(text, one), f"{_tool_name(declared)}'s output")
-    recorder.started_at = _time(one.get(STARTED, ""))
+    recorder.started_at = _time(one.get(STARTED, "")) or recorder.started_at
 
 
 def _tool_name(declared: Declared) -> str:
@@ -444,10 +299,10 @@ def _tool_name(declared: Declared) -> str:
 
 def _time(text: str) -> str:
     """Return a time as a run has it: of ISO 8601, or seconds since 1970; nothing for others."""
-    number = _number(text)
+    number = fields.number(text)
     try:
         if number is not None:
-            seconds = number / 1000 if number > 1e11 else number  # noqa: PLR2004 - milliseconds
+            seconds = number / 1000 if number > _MILLISECONDS else number
             return timestamp(datetime.fromtimestamp(seconds, UTC))
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
@@ -472,8 +327,8 @@ def check(declared: Declared) -> None:
 
 
 def _check_output(declared: Declared, output: Output) -> None:
-    groups = _check_places(output)
-    known: set[str] = {*output.fields, *groups, *output.asks, CPU, DURATION, SERVER_CPU}
+    known: set[str] = {*output.fields, *_check_places(output), *output.asks}
+    known |= {CPU, DURATION, SERVER_CPU}
     for workload in declared.table.workloads.values():
         known |= {*declared.table.settings, *workload.params, "cpus", "access"}
     for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):
@@ -491,14 +346,17 @@ def _check_output(declared: Declared, output: Output) -> None:
 
 
 def _check_places(output: Output) -> set[str]:
-    """Check regular expressions and paths; return the groups of that which finds the records."""
+    """Check regular expressions and paths; return the names that records bring with them."""
     spelled = [one if isinstance(one, Field) else Field(one) for one in output.fields.values()]
     if output.form != "text":
-        for path in (output.each, *(one.at for one in spelled)):
+        for path in (output.each, *output.entries.values(), *(one.at for one in spelled)):
             trees.steps(path.removeprefix("$").removeprefix("."))
-        return set()
+        for one in spelled:
+            compiled(one.part)
+        return {*NAMES} if "*" in output.each else set()
     for one in spelled:
         pattern = compiled(one.at)
         if pattern.groups > 1 and "value" not in pattern.groupindex:
             raise SitegenError(f"{one.at[:60]!r} has several groups, and none called value")
-    return set(compiled(output.each).groupindex) if output.each else set()
+    every = [each for one in output.rows for each in (one.head, one.column, one.row, one.cell)]
+    return {group for each in (output.each, *every) for group in compiled(each).groupindex}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sitegen.catalogue import declared
 from sitegen.catalogue.declared import Server
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import fields
 from sitegen.errors import SitegenError
 
 
@@ -51,8 +51,8 @@ def filled(server: Server, values: Mapping[str, object], place: str) -> Served:
 
 def text(template: str, values: Mapping[str, object], place: str) -> str:
     """Return a text with its ``{names}`` filled in; raises SitegenError for one that is nothing."""
-    whole = outputs.filled(template, values)
+    whole = fields.filled(template, values)
     if whole is None:
-        absent = next(name for name in outputs.holes(template) if name not in values)
+        absent = next(name for name in fields.holes(template) if name not in values)
         raise SitegenError(f"nothing is called {{{absent}}}", where=place)
     return whole

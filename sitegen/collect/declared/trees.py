@@ -7,16 +7,29 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from sitegen import bounds
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
-#: A step of a path: a name, one in quotes, a place in a list, or all that is there.
-_STEP = re.compile(r"""\.?([A-Za-z0-9_%@#-]+)|\.?'([^']{1,200})'|\[(-?\d{1,6}|\*)\]|\.?(\*)""")
-_Step = str | int | None
+#: A step of a path: a name, one in quotes, a place in a list, those of which it holds that a name
+#: has a value, or all that is there.
+_STEP = re.compile(
+    r"""\.?([A-Za-z0-9_%@#-]+)|\.?'([^']{1,200})'|\[(-?\d{1,6}|\*)\]|\.?(\*)"""
+    r"""|\[([A-Za-z0-9_%@#-]{1,60})='([^']{1,200})'\]"""
+)
+
+
+class _Of(NamedTuple):
+    """A step to those in which a name has this value."""
+
+    name: str
+    value: str
+
+
+_Step = str | int | _Of | None
 _MOST_CELLS = 1_000_000
 
 
@@ -44,7 +57,8 @@ def tree(data: bytes, form: str) -> Any:  # noqa: ANN401 - whatever stands there
 def steps(path: str) -> tuple[_Step, ...]:
     """Return the steps of a path; raises SitegenError for what is none.
 
-    ``a.b[0].'c d'[*]``: names, places in lists, and all that is there.
+    ``a.b[0].'c d'[*]``: names, places in lists, and all that is there. ``[a='b']`` are those in a
+    list in which the name ``a`` has the value ``b``.
     """
     found: list[_Step] = []
     place = 0
@@ -53,16 +67,25 @@ def steps(path: str) -> tuple[_Step, ...]:
         if match is None or match.end() == place:
             fix = "write it as end.streams[0].'bits per second', [*] for all"
             raise SitegenError(f"{path[:80]!r} is no path", fix=fix)
-        name, quoted, index, every = match.groups()
-        found.append(
-            None if every or index == "*" else int(index) if index else name or quoted or ""
-        )
+        name, quoted, index, every, of, value = match.groups()
+        if of:
+            found.append(_Of(of, value))
+        elif every or index == "*":
+            found.append(None)
+        else:
+            found.append(int(index) if index else name or quoted or "")
         place = match.end()
     return tuple(found)
 
 
 def found(node: Any, path: str) -> Iterator[Any]:  # noqa: ANN401 - as a tree holds it
     """Yield what a path finds, in its order; nothing where it leads nowhere."""
+    for _, each in _found(node, steps(path)):
+        yield each
+
+
+def named(node: Any, path: str) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401 - as above
+    """Yield what a path finds, each with the names that stand in mappings where it has ``*``."""
     yield from _found(node, steps(path))
 
 
@@ -75,22 +98,44 @@ def leaf(node: Any) -> str | float | None:  # noqa: ANN401 - as a tree holds it
     return node if isinstance(node, str | int | float) else None
 
 
-def _found(node: Any, path: tuple[_Step, ...]) -> Iterator[Any]:  # noqa: ANN401 - as a tree holds it
+def part(value: str | float, pattern: str) -> str | float | None:
+    """Return what a regular expression finds in a text, or its only group; without one all."""
+    if not pattern:
+        return value
+    match = re.search(pattern, str(value))
+    return match and match[match.re.groups and 1]
+
+
+def _found(
+    node: Any,  # noqa: ANN401 - as a tree holds it
+    path: tuple[_Step, ...],
+    names: tuple[str, ...] = (),
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     if not path:
-        yield node
+        yield names, node
         return
-    first, rest = path[0], path[1:]
-    if first is None:
-        inner = node.values() if isinstance(node, Mapping) else node
-        for each in inner if isinstance(inner, list) or isinstance(node, Mapping) else ():
-            yield from _found(each, rest)
-    elif isinstance(first, int):
-        if isinstance(node, list) and -len(node) <= first < len(node):
-            yield from _found(node[first], rest)
-    elif isinstance(node, Mapping) and first in node:
-        yield from _found(node[first], rest)
-    elif isinstance(node, list) and len(node) == 1:  # an element of XML, of which there is one
-        yield from _found(node[0], path)
+    for more, each in _stepped(node, path[0]):
+        yield from _found(each, path[1:], (*names, *more))
+
+
+def _stepped(node: Any, step: _Step) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401 - as above
+    """Yield where one step leads, with the name that is met there."""
+    several = node if isinstance(node, list) else ()
+    if step is None:
+        named = node.items() if isinstance(node, Mapping) else ()
+        yield from (((name,), each) for name, each in named)
+        yield from (((), each) for each in several)
+    elif isinstance(step, int):
+        yield from (
+            ((), each) for each in several[step : step + 1 or None] if -step <= len(several)
+        )
+    elif isinstance(step, _Of):
+        every = (each for each in several or (node,) if isinstance(each, Mapping))
+        yield from (((), each) for each in every if leaf(each.get(step.name)) == step.value)
+    else:
+        one = several[0] if len(several) == 1 else node  # an element of XML, of which there is one
+        if isinstance(one, Mapping) and step in one:
+            yield (), one[step]
 
 
 def _rows(data: bytes) -> list[dict[str, str]]:

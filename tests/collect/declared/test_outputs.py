@@ -235,3 +235,100 @@ def test_a_table_that_cannot_be_is_refused_before_anything_runs(
     with pytest.raises(SitegenError, match=says) as refused:
         table(JSON.replace(changed, to))
     assert "bench.toml: outputs.json" in str(refused.value)
+
+
+def test_records_that_a_document_names_are_known_by_their_names() -> None:
+    text = """
+[metrics.rate]
+unit = "1/s"
+better = "higher"
+definition = "x"
+[outputs.json]
+form = "json"
+each = "runs.*.*"
+only = "record != 'all'"
+params = { command = "{record}", run = "{record_of}" }
+fields = { rate = "rate" }
+values = { rate = "rate" }
+"""
+    data = '{"runs": {"first": {"get": {"rate": 3}, "all": {"rate": 9}}}}'
+    [row] = read(data, text=text).measurements
+    assert row.params == params(command="get", run="first")
+    assert row.value == 3
+
+
+CELLS = r"""
+[metrics.rate]
+unit = "B/s"
+better = "higher"
+definition = "Bytes a second."
+[outputs.text]
+knows = ["== bench"]
+each = '^== bench (?P<tool_version>[\d.]+)'
+params = { kind = "{kind}", size = "{size}" }
+[[outputs.text.rows]]
+head = '^kind(?= )'
+column = ' (?P<size>\d+) bytes'
+row = '^(?P<kind>[a-z]+)(?= +\d)'
+cell = ' (?P<rate>[\d.]+)k'
+[outputs.text.fields]
+rate = { unit = "kB/s" }
+kind = { words = { rd = "read" } }
+[outputs.text.values]
+rate = "rate"
+"""
+GRID = "== bench 1.2\nkind    16 bytes   64 bytes\nrd   1.5k    2.5k\nwrite   3k   4k\n"
+
+
+def test_each_cell_of_a_table_is_a_result_under_its_column() -> None:
+    found = {row.params: row.value for row in read(GRID, text=CELLS).measurements}
+    assert found == {
+        params(kind="read", size=16): 1500.0,
+        params(kind="read", size=64): 2500.0,
+        params(kind="write", size=16): 3000.0,
+        params(kind="write", size=64): 4000.0,
+    }
+    # What names the columns may stand above the report.
+    lines = GRID.splitlines(keepends=True)
+    above = read("".join((lines[1], lines[0], *lines[2:])), text=CELLS)
+    assert {row.params: row.value for row in above.measurements} == found
+
+
+def test_a_row_of_another_length_than_its_head_is_left_out() -> None:
+    reading = read(GRID.replace("rd   1.5k", "rd"), text=CELLS)
+    assert len(reading.measurements) == 2
+    assert reading.doubts == ((Doubt.CUT_OFF, "1 result left out: it has no rate", ""),)
+    with pytest.raises(SitegenError, match="has no rate"):
+        read(GRID.partition("kind")[0] + "rd 1k\n", text=CELLS)
+
+
+TWO_FORMS = (
+    TABLE
+    + r"""
+[outputs.other]
+knows = ["other:"]
+[outputs.other.fields]
+moved = { at = 'other: (\d+)', unit = "B" }
+[outputs.other.values]
+moved = "moved"
+"""
+)
+
+
+def test_an_output_in_several_forms_is_known_by_one_and_read_whole() -> None:
+    one, data = table(TWO_FORMS), f"{ONE}other: 12\n".encode()
+    first, second = one.table.outputs.values()
+    assert outputs.leads(one, first, data)
+    assert not outputs.leads(one, second, data)
+    assert outputs.leads(one, second, b"other: 12")
+    reading = outputs.read_all(one, first, data, NOTHING)
+    assert [row.value for row in reading.measurements if row.metric == "bench.moved"] == [65536, 12]
+
+
+def test_a_form_that_says_nothing_beside_another_is_said() -> None:
+    one = table(TWO_FORMS)
+    [first, _] = one.table.outputs.values()
+    reading = outputs.read_all(one, first, f"{ONE}other: none\n".encode(), NOTHING)
+    assert reading.doubts == ((Doubt.CUT_OFF, "a part of it has no moved", ""),)
+    with pytest.raises(SitegenError, match="has no threads"):
+        outputs.read_all(one, first, b"== bench 1.2 read\nother: none\n", NOTHING)

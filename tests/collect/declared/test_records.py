@@ -26,7 +26,7 @@ def read(output: Mapping[str, object], data: str) -> Reading:
 
 
 def test_a_form_is_not_known_by_texts_that_another_has_too() -> None:
-    one = declared.Output({}, knows=("Requests",), unlike=("Calibration",))
+    one = declared.Output({}, knows=("Requests",), lacks=("Calibration",))
     assert outputs.knows(one, b"Requests: 5")
     assert not outputs.knows(one, b"Calibration: 1\nRequests: 5")
     assert not outputs.knows(one, b"Calibration: 1")
@@ -51,7 +51,7 @@ def test_why_there_is_no_result_is_told_in_the_tools_own_words() -> None:
 
 def test_how_many_places_match_is_a_field() -> None:
     fields = {
-        "streams": {"at": r"^stream \d+", "count": True},
+        "streams": {"at": r"^stream \d+", "take": "count"},
         "rate": {"at": r"rate (?P<value>\d+) (?P<unit>\S+)", "units": {"KB": "KiB/s"}},
     }
     output = {"fields": fields, "params": {"streams": "{streams}"}}
@@ -101,7 +101,7 @@ def test_a_word_that_is_made_empty_is_missing() -> None:
 
 
 def test_the_last_of_several_places_is_a_field() -> None:
-    output = {"fields": {"rate": {"at": r"^rate (\d+)", "last": True}}}
+    output = {"fields": {"rate": {"at": r"^rate (\d+)", "take": "last"}}}
     (row,) = read(output, "rate 1\nrate 2\nrate 3\n").measurements
     assert row.value == 3.0
 

@@ -9,7 +9,16 @@ import pytest
 from sitegen.collect.declared import trees
 from sitegen.errors import SitegenError
 
-TREE: dict[str, Any] = {"end": {"a b": 1, "list": [{"x": 1}, {"x": 2}]}, "n": None}
+TREE: dict[str, Any] = {
+    "end": {"a b": 1, "list": [{"x": 1}, {"x": 2}]},
+    "n": None,
+    "named": [
+        {"of": "a", "is": 1},
+        {"of": "b", "to": "x", "is": 2},
+        {"of": "b", "to": "y", "is": 3},
+        7,
+    ],
+}
 
 
 @pytest.mark.parametrize(
@@ -22,12 +31,25 @@ TREE: dict[str, Any] = {"end": {"a b": 1, "list": [{"x": 1}, {"x": 2}]}, "n": No
         ("end.list[7].x", []),
         ("end.list.x", []),
         ("end.*", [1, [{"x": 1}, {"x": 2}]]),
+        ("end.list[x='2'].x", []),
+        ("named[of='b'].is", [2, 3]),
+        ("named[of='b'][to='y'].is", [3]),
+        ("named[of='c'].is", []),
         ("gone.x", []),
         ("n.x", []),
     ],
 )
 def test_a_path_finds_what_is_there_and_nothing_else(path: str, found: list[Any]) -> None:
     assert list(trees.found(TREE, path)) == found
+
+
+def test_what_stands_in_mappings_has_its_names() -> None:
+    tree = {"first": {"a": 1, "b": 2}, "second": [{"c": 3}]}
+    assert list(trees.named(tree, "*.*")) == [
+        (("first", "a"), 1),
+        (("first", "b"), 2),
+        (("second",), {"c": 3}),
+    ]
 
 
 @pytest.mark.parametrize("path", ["a b", "a[", "a[1", "a['x']", "$"])

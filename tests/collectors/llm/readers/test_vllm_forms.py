@@ -284,13 +284,53 @@ def test_an_aggregate_of_inferencex_is_in_seconds_and_by_gpu() -> None:
         "concurrency": "64",
         "input_tokens": "1024",
         "output_tokens": "1024",
+        "precision": "fp8",
+        "tp": "8",
     }
     assert one(reading, "ttft", "p50").value == 0.18
     assert one(reading, "e2e_latency", "p99").value == 24
     assert one(reading, "total_token_throughput").value == 6400
     assert one(reading, "output_token_throughput").value == 3200
-    assert parameters(reading)["tp"] == "8"
+    assert parameters(reading)["hardware"] == "h200"
     assert doubts(reading) == {}
+
+
+def test_pipelines_and_contexts_in_parallel_are_gpus_too() -> None:
+    raw = {**document("inferencex/aggregate.json"), "pp": 2, "pcp_size": 1, "dcp_size": 4}
+    reading = read(AGGREGATE, raw)
+    assert one(reading, "total_token_throughput").value == 800 * 8 * 2
+    assert first_params(reading)["pp"] == "2"
+    assert "pcp_size" not in first_params(reading)
+
+
+def test_an_aggregate_of_a_database_says_when_it_ran_and_on_what() -> None:
+    raw = {**document("inferencex/aggregate.json"), "date": "2026-09-30 17:44:42"}
+    raw["device"] = raw.pop("hw")
+    reading = read(AGGREGATE, raw)
+    assert reading.started_at == "2026-09-30T17:44:42Z"
+    assert parameters(reading)["hardware"] == "h200"
+
+
+def test_an_aggregate_of_before_asks_for_the_lengths() -> None:
+    raw = document("inferencex/aggregate.json")
+    old = {key: value for key, value in raw.items() if key not in ("isl", "osl")}
+    assert AGGREGATE.knows(json.dumps(old).encode())
+    assert "input tokens, output tokens" in doubts(read(AGGREGATE, old))[Doubt.NOT_STATED]
+    reading = read(AGGREGATE, old, input_tokens="1024", output_tokens="1024")
+    assert first_params(reading)["input_tokens"] == "1024"
+
+
+def test_newer_files_divide_the_rate_of_answers_by_all_gpus() -> None:
+    apart = {"num_prefill_gpu": 24, "num_decode_gpu": 48, "is_multinode": True, "disagg": True}
+    raw = {**document("inferencex/aggregate.json"), **apart, "tp": None}
+    raw |= {"tput_per_gpu": 800.0, "output_tput_per_decode_gpu": 600.0}
+    assert one(read(AGGREGATE, raw), "output_token_throughput").value == 400 * 72
+
+
+def test_where_no_gpu_is_kept_for_answers_all_of_them_answer() -> None:
+    apart = {"num_prefill_gpu": 8, "num_decode_gpu": 0, "is_multinode": True}
+    raw = {**document("inferencex/aggregate.json"), **apart, "tp": None}
+    assert one(read(AGGREGATE, raw), "output_token_throughput").value == 400 * 8
 
 
 @pytest.mark.parametrize(

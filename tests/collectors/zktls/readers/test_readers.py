@@ -24,6 +24,8 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
     "zkevm-benchmark-workload": {"prover": "zisk", "proof_mode": "core", "cycle_kind": "total"},
     "zktls-bench": {"prover": "primus"},
 }
+#: What single files do not say.
+OF_FILES: Mapping[str, Mapping[str, str]] = {"openvm/e2e.md": {"statement": "fibonacci"}}
 FILES = {
     "contract/ok.jsonl": "zktls-contract",
     "zkvm-perf/results.csv": "zkvm-perf",
@@ -35,6 +37,13 @@ FILES = {
     "sp1/groth16.log": "sp1",
     "zkevm/cases.json": "zkevm-benchmark-workload",
     "zkevm/one.json": "zkevm-benchmark-workload",
+    "zkevm/executions.jsonl": "zkevm-benchmark-workload",
+    "openvm/report.md": "openvm",
+    "openvm/e2e.md": "openvm",
+    "sp1-modes/wide.csv": "sp1-modes",
+    "sp1-modes/rows.csv": "sp1-modes",
+    "sp1-modes/stages.csv": "sp1-modes",
+    "sp1-modes/executed.csv": "sp1-modes",
     "interactive/primus.csv": "zktls-bench",
     "interactive/tlsn-runtime.csv": "tlsnotary",
     "interactive/tlsn-phases.csv": "tlsnotary",
@@ -51,8 +60,12 @@ def reader(name: str) -> Reader:
     return next(each for each in READERS if each.name == FILES[name])
 
 
+def answers(name: str) -> Mapping[str, str]:
+    return OF_FILES.get(name) or ANSWERS.get(FILES[name], {})
+
+
 def read(name: str, data: bytes) -> tuple[Reading, ...]:
-    readings = reader(name).runs(data, ANSWERS.get(FILES[name], {}))
+    readings = reader(name).runs(data, answers(name))
     for one in readings:
         check(one)
         assert one.started_at == "" or check_time(one.started_at)
@@ -108,6 +121,7 @@ def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> Non
 
 CSV, PRIMUS = "zkvm-perf/results.csv", "interactive/primus.csv"
 CORE, INFO, ONE = "sp1/core.log", "risc0/info.log", "zkevm/one.json"
+VM, WIDE, ROWS = "openvm/report.md", "sp1-modes/wide.csv", "sp1-modes/rows.csv"
 DAMAGED = (
     (CSV, b"144000.0,0.04,20.0,12.5", b"1,0.04,20,fast", "line 2, core_prove_duration: 'fast' is"),
     (CSV, b",1800000,", b",1.8e6,", "line 2, cycles: '1.8e6' is not a whole number"),
@@ -135,6 +149,16 @@ DAMAGED = (
     (ONE, b": 2000,", b": -5,", "proving_time_ms: expected int >= 0"),
     (ONE, b": 256,", b": 1.5,", "proof_size: expected int"),
     (ONE, b": 256,", b': 1, "execution_duration": 5,', "execution_duration: expected object"),
+    (VM, b" 2,500 ", b" fast ", "fibonacci_program, total_proof_time_ms: 'fast' is not a duration"),
+    (VM, b"| leaf |||||", b"| internal.0 |||||", "there are two tables of 'internal.0'"),
+    (VM, b"| internal.0 |  4.25 |", b"| internal.0 |", "line 6: it is no line of the summary"),
+    (VM, b"1,500,000 |", b"1.5e6 |", "fibonacci_program, cycles: '1.5e6' is not a whole number"),
+    (VM, b"`execute_time_ms", b"`total_cycles", "line 16: it is no line of a stage, or stands"),
+    (WIDE, b",2.5,", b",fast,", "line 2, core_prove_time_s: 'fast' is not a duration"),
+    (WIDE, b",250000,", b",2.5e5,", "line 2, cycles: '2.5e5' is not a whole number"),
+    (WIDE, b",260,8192", b",260", "line 2: it has 13 cells, the header has 14"),
+    (ROWS, b",16s,", b",16,", "line 3, Prove Time: it has no unit; add --set time_unit=s"),
+    (ROWS, b"rsa,core", b"rsa,mock", "line 3: its proofs are mock proofs"),
 )
 
 
@@ -188,6 +212,11 @@ def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
         (INFO, {**ANSWERS["risc0"], "prove_time": "soon"}, "--set prove_time: 'soon'"),
         (INFO, {"size": "big"}, "--set size: 'big' is not a size"),
         (PRIMUS, {}, "does not say the prover"),
+        ("openvm/e2e.md", {}, "does not say the statement"),
+        (VM, {"statement": "sha2"}, "the file says 'fibonacci_program', not 'sha2'"),
+        (VM, {"prover_version": "1"}, "the file says '0123456789abcdef"),
+        (WIDE, {"proof_mode": "core"}, "line 2, --set proof_mode: the file says the modes itself"),
+        (ROWS, {"proof_mode": "core"}, "line 4|the file says"),
         (CORE, {}, "does not say the statement"),
         ("zkevm/one.json", {"prover": "zisk"}, "case 1: .* proof mode"),
         ("zkevm/cases.json", {"prover": "x", "proof_mode": "core"}, "case 1: .* cycle kind"),

@@ -8,7 +8,7 @@ import pytest
 from collectors.zktls.readers import zkvm
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Status
+from sitegen.model import Doubt, Measurement, Status
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls"
 OK = (RAW / "zkvm-perf" / "results.csv").read_bytes()
@@ -155,3 +155,56 @@ def test_one_object_a_list_and_one_a_line_are_read() -> None:
         reading = read(text.encode())
         assert of(reading, "rpc_block_7")["prove_time"] == single
         assert "rpc_block_8" in {m.workload for m in reading.measurements}
+
+
+EXECUTIONS = (RAW / "zkevm" / "executions.jsonl").read_bytes()
+
+
+def test_what_was_only_executed_has_no_proving_figures_and_needs_no_mode() -> None:
+    [reading] = zkvm.CASES.runs(EXECUTIONS, {"prover": "risc0", "cycle_kind": "user"})
+    rows = [row for row in reading.measurements if row.status == Status.OK]
+    assert {row.metric for row in rows} == {"zktls.execute_time", "zktls.cycles"}
+    assert {dict(row.params)["proof_mode"] for row in rows} == {"execution"}
+    assert [row.value for row in rows if row.metric == "zktls.execute_time"] == [8.123090765, 9.0]
+    [failed] = [row for row in reading.measurements if row.status == Status.FAILED]
+    assert (failed.metric, failed.value) == ("zktls.execute_time", None)
+    assert "Operation timed out after 300s" in reading.notes[0]
+
+
+def test_cases_that_differ_in_the_end_of_a_long_name_stay_apart() -> None:
+    [reading] = zkvm.CASES.runs(EXECUTIONS, {"prover": "risc0", "cycle_kind": "user"})
+    names = {row.workload for row in reading.measurements}
+    assert len({name.rpartition("-")[0] for name in names}) == 3
+    assert all(len(name) <= 64 for name in names)
+    assert {row.repetition for row in reading.measurements} == {0}
+
+
+def test_a_region_of_more_cycles_than_the_whole_is_doubted() -> None:
+    data = EXECUTIONS.replace(b'"block_execution": 236', b'"block_execution": 246')
+    [reading] = zkvm.CASES.runs(data, {"prover": "risc0", "cycle_kind": "user"})
+    [(kind, sentence, about)] = reading.doubts
+    assert kind == Doubt.INCONSISTENT
+    assert sentence == "a region has more cycles than the 240,000,000 of the whole program"
+    assert about.startswith("test_compute.py-test_dup")
+    assert "opcode_dup1" in about
+
+
+def test_a_case_of_nothing_is_refused() -> None:
+    data = b'{"name": "a", "hint": ["execution", "success"]}'
+    assert zkvm.CASES.knows(data)
+    with pytest.raises(SitegenError, match="case 1: it was neither proven nor executed"):
+        zkvm.CASES.runs(data, {"prover": "x"})
+
+
+def test_a_proof_that_was_only_verified_has_no_proving_time() -> None:
+    done = b'{"success": {"proof_size": 256, "verification_time_ms": 200}}'
+    rows = of(read(b'{"name": "a", "metadata": null, "verification": %s}' % done), "a")
+    assert {metric: row.value for metric, row in rows.items()} == {
+        "verify_time": 0.2,
+        "proof_size": 256,
+    }
+    [reading] = zkvm.CASES.runs(
+        b'{"name": "a", "verification": {"crashed": {"reason": "bad"}}}', SAID
+    )
+    [row] = reading.measurements
+    assert (row.metric, row.status) == ("zktls.verify_time", Status.FAILED)
