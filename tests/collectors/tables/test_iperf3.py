@@ -92,6 +92,12 @@ def test_without_a_limit_most_of_what_is_sent_is_lost_and_there_is_no_target() -
     assert reading.doubts == ()
 
 
+def test_loss_of_omitted_seconds_among_the_rest_is_suspect() -> None:
+    reading = read((RAW / "udp-omitted.json").read_bytes())
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
+    assert "what was lost in omitted seconds too" in reading.doubts[0][1]
+
+
 def test_the_oldest_form_has_one_sum_and_does_not_say_the_target() -> None:
     reading = read((RAW / "udp-3.1.json").read_bytes())
     assert values(reading.measurements)["bitrate", "value"] == 0.99 * 655360000 / 8
@@ -140,7 +146,7 @@ def test_documents_one_after_another_are_read_and_the_failed_one_is_named() -> N
     [
         ("tcp.json", "sum_received", {"bits_per_second": 9e9}, "are not the 1125000000 B/s"),
         ("tcp.json", "sum_sent", {"bytes": 1000}, "bytes arrived, and 1000 were sent"),
-        ("udp.json", "sum", {"lost_packets": 9000}, "9000 datagrams were lost"),
+        ("udp.json", "sum", {"lost_packets": 9000}, "without the 9000 lost ones"),
         ("udp.json", "sum", {"lost_percent": 50}, "are not the share of 0.5"),
         ("udp.json", "sum_sent", {"bits_per_second": 5e7}, "loss and jitter are of another load"),
     ],

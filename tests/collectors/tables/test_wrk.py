@@ -44,7 +44,7 @@ def test_times_are_seconds_and_bytes_are_of_powers_of_two() -> None:
     assert found["complete_requests", "value"] == 68465
     assert found["error_rate", "value"] == 0
     assert dict(reading.measurements[0].params) == {
-        "connections": "50",
+        "concurrency": "50",
         "load": "closed",
         "scheme": "http",
         "threads": "2",
@@ -160,7 +160,7 @@ def test_it_measures_http_and_https(tmp_path: Path) -> None:
     tool = able.detect(host)
     if isinstance(tool, Missing):
         pytest.skip(str(tool))
-    few = {"connections": "4", "threads": "1", "time_s": "1", "scheme": "https"}
+    few = {"concurrency": "4", "threads": "1", "time_s": "1", "scheme": "https"}
     request = Request("quick", 1, few, 2, tmp_path, tmp_path, 10**9, "wrk")
     plan = able.plan(tool, request)
     for step in plan.prepare:
