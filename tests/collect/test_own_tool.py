@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sitegen.catalogue import declared, own
+from sitegen.catalogue.table import Server
 from sitegen.cli import main
 from tests import site_checks as check
 from tests.documents import blocks
@@ -87,7 +88,7 @@ def test_the_larger_examples_are_tables_too() -> None:
 
     read = declared.read("example", tomllib.loads(f"{table}{OUTPUT}{SERVER}"), "example.toml")
     assert read.table.outputs["summary"].checks[0].then == "suspect"
-    assert isinstance(read.table.server, declared.Server)
+    assert isinstance(read.table.server, Server)
     assert read.table.server.address == "address"
 
 

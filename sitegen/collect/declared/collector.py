@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Declared, Program, Scalar, Server, Setting, Workload
+from sitegen.catalogue.declared import Declared
+from sitegen.catalogue.table import Program, Scalar, Server, Setting, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import outputs, served
 from sitegen.collect.declared.fields import CPU, DURATION, SERVER_CPU, compiled, filled, holes

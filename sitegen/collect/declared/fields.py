@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Field
 from sitegen.catalogue.formulas import Value
+from sitegen.catalogue.table import Field
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
 from sitegen.model import LONGEST_PRINT

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sitegen.catalogue import formulas
-from sitegen.catalogue.declared import Declared, Field, Kept, Output
+from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.metrics import METRICS, metric
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
 from sitegen.catalogue.parameters import LONGEST_VALUE
+from sitegen.catalogue.table import Field, Kept, Output
 from sitegen.collect.declared import fields, trees
 from sitegen.collect.declared.fields import (
     CPU,

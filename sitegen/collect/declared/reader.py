@@ -7,7 +7,8 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sitegen.catalogue.declared import Declared, Output
+from sitegen.catalogue.declared import Declared
+from sitegen.catalogue.table import Output
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.protocol import Bundle, Reader, Reading

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sitegen.catalogue.declared import Field, Output, Rows, Samples
 from sitegen.catalogue.parameters import LONGEST_KEY
+from sitegen.catalogue.table import Field, Output, Rows, Samples
 from sitegen.catalogue.units import printed_unit
 from sitegen.collect.declared import fields, trees
 from sitegen.collect.declared.fields import Found, compiled, found, number, taken

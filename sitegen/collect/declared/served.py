@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from sitegen.catalogue import declared
-from sitegen.catalogue.declared import Server
+from sitegen.catalogue.table import Server
 from sitegen.collect.declared import fields
 from sitegen.errors import SitegenError
 

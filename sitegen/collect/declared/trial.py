@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from sitegen.catalogue.declared import Declared, Output
+from sitegen.catalogue.declared import Declared
+from sitegen.catalogue.table import Output
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.protocol import Reading

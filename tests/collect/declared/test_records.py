@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sitegen.catalogue import declared
+from sitegen.catalogue.table import Output
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.protocol import Reading
@@ -26,7 +27,7 @@ def read(output: Mapping[str, object], data: str) -> Reading:
 
 
 def test_a_form_is_not_known_by_texts_that_another_has_too() -> None:
-    one = declared.Output({}, knows=("Requests",), lacks=("Calibration",))
+    one = Output({}, knows=("Requests",), lacks=("Calibration",))
     assert outputs.knows(one, b"Requests: 5")
     assert not outputs.knows(one, b"Calibration: 1\nRequests: 5")
     assert not outputs.knows(one, b"Calibration: 1")

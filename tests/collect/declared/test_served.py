@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sitegen.catalogue import declared
-from sitegen.catalogue.declared import Server
+from sitegen.catalogue.table import Server
 from sitegen.collect import Plan, Request, servers
 from sitegen.collect.declared import served
 from sitegen.collect.declared.collector import collector

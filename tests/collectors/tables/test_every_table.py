@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sitegen.catalogue import declared
-from sitegen.catalogue.declared import Declared, Output
+from sitegen.catalogue.declared import Declared
+from sitegen.catalogue.table import Output
 from sitegen.collect import Missing, Reader, Request
 from sitegen.collect.declared.collector import TableCollector, collector
 from sitegen.collect.declared.fields import holes
