@@ -9,24 +9,20 @@ from typing import NamedTuple
 
 from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared
-from sitegen.catalogue.metrics import METRICS, metric
+from sitegen.catalogue.metrics import METRICS
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
 from sitegen.catalogue.parameters import LONGEST_VALUE
 from sitegen.catalogue.table import Field, Kept, Output
-from sitegen.collect.declared import fields, trees
+from sitegen.collect.declared import fields
 from sitegen.collect.declared.fields import (
-    CPU,
-    DURATION,
-    SERVER_CPU,
     STARTED,
     VERSION,
     Fields,
     Found,
     compiled,
     filled,
-    holes,
 )
-from sitegen.collect.declared.records import NAMES, Record, records
+from sitegen.collect.declared.records import Record, records
 from sitegen.collect.host import timestamp
 from sitegen.collect.protocol import Reading
 from sitegen.collect.recorder import Recorder
@@ -315,49 +311,3 @@ def _label(text: str | None) -> str:
     """Return a text as the name of a workload: of small letters, digits and signs."""
     words = re.sub(r"[^a-z0-9._-]+", "-", (text or "").lower()).strip("-._")[:64].strip("-._")
     return check_label(words or "result", "workload")
-
-
-def check(declared: Declared) -> None:
-    """Raise SitegenError for an expression, a path or a formula of a table that cannot be."""
-    for name, output in declared.table.outputs.items():
-        try:
-            _check_output(declared, output)
-        except SitegenError as error:
-            where = f"{declared.place}: outputs.{name}"
-            raise SitegenError(error.what, where=where, fix=error.fix) from error
-
-
-def _check_output(declared: Declared, output: Output) -> None:
-    known: set[str] = {*output.fields, *_check_places(output), *output.asks}
-    known |= {CPU, DURATION, SERVER_CPU}
-    for workload in declared.table.workloads.values():
-        known |= {*declared.table.settings, *workload.params, "cpus", "access"}
-    for formula in (*output.values.values(), *(c.holds for c in output.checks), output.only):
-        if formula and (unknown := formulas.names(formula) - known):
-            raise SitegenError(f"{formula!r} asks for {min(unknown)!r}, which is no field")
-    kept = (one.value if isinstance(one, Kept) else one for one in output.settings.values())
-    templates = (output.workload, *output.params.values(), *output.facts.values(), *kept)
-    for template in (*templates, *(check.says for check in output.checks)):
-        if absent := set(holes(template)) - known:
-            raise SitegenError(f"{template[:60]!r} asks for {min(absent)!r}, which is no field")
-    for key in output.values:
-        id_, _ = declared.metric_of(key, output)
-        if not metric(id_, definitions(declared)).unit:
-            raise SitegenError(f"there is no metric {id_!r}")
-
-
-def _check_places(output: Output) -> set[str]:
-    """Check regular expressions and paths; return the names that records bring with them."""
-    spelled = [one if isinstance(one, Field) else Field(one) for one in output.fields.values()]
-    if output.form != "text":
-        for path in (output.each, *output.entries.values(), *(one.at for one in spelled)):
-            trees.steps(path.removeprefix("$").removeprefix("."))
-        for one in spelled:
-            compiled(one.part)
-        return {*NAMES} if "*" in output.each else set()
-    for one in spelled:
-        pattern = compiled(one.at)
-        if pattern.groups > 1 and "value" not in pattern.groupindex:
-            raise SitegenError(f"{one.at[:60]!r} has several groups, and none called value")
-    every = [each for one in output.rows for each in (one.head, one.column, one.row, one.cell)]
-    return {group for each in (output.each, *every) for group in compiled(each).groupindex}

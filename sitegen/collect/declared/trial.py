@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.table import Output
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import checking, outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.protocol import Reading
 from sitegen.errors import SitegenError
@@ -33,7 +33,7 @@ def trials(declared: Declared, data: bytes, fields: dict[str, str]) -> Iterator[
 
     ``fields`` are what a command's settings would say beside the output.
     """
-    outputs.check(declared)
+    checking.check(declared)
     for name, output in declared.table.outputs.items():
         lacks = tuple(text for text in output.knows if not outputs.knows(_with(output, text), data))
         asked = {key: value for key, value in fields.items() if key in output.asks}

@@ -9,7 +9,7 @@ import pytest
 
 from sitegen.catalogue import declared
 from sitegen.collect import Reading
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import checking, outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
@@ -65,7 +65,7 @@ NOTHING = Known()
 
 def table(text: str = TABLE) -> declared.Declared:
     found = declared.read("bench", tomllib.loads(text), "bench.toml")
-    outputs.check(found)
+    checking.check(found)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sitegen.catalogue import declared
 from sitegen.catalogue.table import Output
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import checking, outputs
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.protocol import Reading
 from sitegen.errors import SitegenError
@@ -22,7 +22,7 @@ RATE = {"unit": "B/s", "better": "higher", "definition": "Bytes a second."}
 def read(output: Mapping[str, object], data: str) -> Reading:
     table = {"metrics": {"rate": RATE}, "outputs": {"one": {"values": {"rate": "rate"}, **output}}}
     tool = declared.read("tool", table, "tool.toml")
-    outputs.check(tool)
+    checking.check(tool)
     return outputs.read(tool, tool.table.outputs["one"], data.encode(), Known())
 
 
