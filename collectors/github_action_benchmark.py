@@ -15,7 +15,15 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from sitegen.collect import Reader, Reading, Recorder, Settings, decode, timestamp
+from sitegen.collect import (
+    Reader,
+    Reading,
+    Recorder,
+    Settings,
+    decode,
+    printed_unit,
+    timestamp,
+)
 from sitegen.collect.settings import Count, described
 from sitegen.collect.text import one_line
 from sitegen.errors import SitegenError
@@ -34,18 +42,14 @@ _BIGGER = {"benchmarkjs": True, "pytest": True, "customBiggerIsBetter": True}
 _OWN_WORD = ("customBiggerIsBetter", "customSmallerIsBetter")
 #: Whose ``±`` is a standard deviation in the unit of the value.
 _DEVIATE = ("catch2", "benchmarkdotnet")
-_TIMES = {
-    **dict.fromkeys(("ns", "nsec", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("us", "µs", "μs", "usec", "microseconds"), 1e-6),
-    **dict.fromkeys(("ms", "msec", "milliseconds"), 1e-3),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+#: What tools write, in the spelling that units have here.
+_SPELLED = {
+    **dict.fromkeys(("nsec", "nanoseconds"), "ns"),
+    **dict.fromkeys(("usec", "microseconds"), "us"),
+    **dict.fromkeys(("msec", "milliseconds"), "ms"),
+    "KB": "kB",
+    "Bytes": "bytes",
 }
-_SIZES = {
-    **{f"{prefix}B": factor for prefix, factor in zip(
-        ("", "k", "K", "M", "G"), (1.0, 1e3, 1e3, 1e6, 1e9), strict=True)},
-    **{f"{prefix}iB": 1024.0**n for n, prefix in enumerate(("K", "M", "G"), start=1)},
-    "bytes": 1.0, "Bytes": 1.0,
-}  # fmt: skip
 #: Of what a figure is: one call, one iteration.
 _ONCE = ("op", "iter", "iteration", "call", "run", "ops", "iters")
 _SECOND = ("s", "sec", "second")
@@ -184,14 +188,15 @@ def _number(value: float | str) -> float:
 def _unit(printed: str) -> _Unit:
     """Return what a printed unit is; of one that is not known the unit itself."""
     word, _, per = printed.strip().partition("/")
+    base, factor = printed_unit(_SPELLED.get(word, word)) or ("", 1.0)
     if per in _SECOND:
-        return _Unit("B/s", _SIZES[word], "higher") if word in _SIZES else _rate(word)
+        return _Unit("B/s", factor, "higher") if base == "B" else _rate(word)
     if per and per not in _ONCE:
         return _Unit(one_line(printed, LONGEST_UNIT))
-    if word in _TIMES:
-        return _Unit("s", _TIMES[word], "lower")
-    if word in _SIZES:
-        return _Unit("B", _SIZES[word], "lower" if per else "")
+    if base == "s":
+        return _Unit("s", factor, "lower")
+    if base == "B":
+        return _Unit("B", factor, "lower" if per else "")
     if word == "allocs":
         return _Unit("count", 1.0, "lower")
     return _Unit(one_line(printed, LONGEST_UNIT) or "count")

@@ -280,6 +280,11 @@ class ToolIdentity(Struct, frozen=True, forbid_unknown_fields=True):
     path: str = ""
     sha256: str = ""
 
+    @property
+    def called(self) -> str:
+        """Its name, with the version where it tells one."""
+        return f"{self.name} {self.version}".strip()
+
 
 class StepRecord(Struct, frozen=True):
     """What happened when one command of a run was executed.

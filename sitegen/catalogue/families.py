@@ -25,7 +25,7 @@ from sitegen.model import Series
 #: The order of the areas in which pages name them; what has none, or another, comes last.
 AREAS = (
     *("AI inference", "Storage", "Web server", "Database", "Network", "CPU", "Memory"),
-    *("Encryption", "Proofs", "TEE", "Hardware"),
+    *("Encryption", "Programs", "Proofs", "TEE", "Hardware"),
 )
 
 

@@ -9,7 +9,7 @@ from sitegen.catalogue import tool
 
 TOOL = tool.Tool(
     metrics=(),
-    family=tool.Family("phoronix", "Phoronix tests", "What does a TEE cost in tests of the Phoronix Test Suite?", collected=False),
+    family=tool.Family("phoronix", "Phoronix tests", "What does a TEE cost in tests of the Phoronix Test Suite?", area="Programs", collected=False),
     parameters=(
         tool.SeriesParameter("configuration", words="{}"),
         tool.SeriesParameter("test_version", words="version {}"),

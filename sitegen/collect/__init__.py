@@ -1,5 +1,6 @@
 """What a collector is and what it speaks in: all that a collector's module needs of sitegen."""
 
+from sitegen.catalogue.units import printed_unit as printed_unit
 from sitegen.collect.host import Host as Host
 from sitegen.collect.host import RawOutput as RawOutput
 from sitegen.collect.host import last_line as last_line

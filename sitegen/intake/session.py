@@ -167,7 +167,7 @@ class Round(Struct, frozen=True):
                 return Outcome(benchmark, skipped=f"missing: {planned}")
             _, tool, plan, request = planned
             if self.order.dry_run:
-                self.say(f"# {tool.name} {tool.version}, {many(request.repetitions, 'repetition')}")
+                self.say(f"# {tool.called}, {many(request.repetitions, 'repetition')}")
                 for line in _commands(plan, request.scratch):
                     self.say(line)
                 return Outcome(benchmark)
@@ -175,7 +175,7 @@ class Round(Struct, frozen=True):
                 if parameter.name == LEFT_OUT:
                     self.say(f"{benchmark}: left out: {parameter.value}")
             self.say(
-                f"{benchmark}: {tool.name} {tool.version}, {many(len(plan.steps), 'step')} x"
+                f"{benchmark}: {tool.called}, {many(len(plan.steps), 'step')} x"
                 f" {request.repetitions}, about {duration(plan.about_s * request.repetitions)}"
             )
             collected = self.carried_out(planned, session, failures)
