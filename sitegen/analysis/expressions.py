@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.formulas import ARITHMETIC, ORDER
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import significant
@@ -72,19 +73,6 @@ class Span(Struct, frozen=True):
         corners = [operation(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
         return Span(operation(self.value, other.value), min(corners), max(corners))
 
-
-_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-_COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 
 Value = Span | bool | str | list["Span"]
 
@@ -148,10 +136,10 @@ class Sheet:
                 return text
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return Span.of(0.0).combine(self.number(operand), operator.sub)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return self.number(left).combine(self.number(right), _OPERATORS[type(op)])
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                return self.compare(self.number(left), self.number(right), _COMPARISONS[type(op)])
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+                return self.number(left).combine(self.number(right), ARITHMETIC[type(op)])
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in ORDER:
+                return self.compare(self.number(left), self.number(right), ORDER[type(op)])
             case ast.List(elts=elements):
                 return [self.number(element) for element in elements]
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if (

@@ -13,13 +13,13 @@ from sitegen.errors import SitegenError
 
 Value = float | str | bool
 _MOST_NODES = 200
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-_ORDER: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
+ORDER: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -106,10 +106,10 @@ def _check(tree: ast.expr, formula: str) -> None:
                 continue
             case ast.Call(func=ast.Name(id=name), keywords=[]) if name in (*_FUNCTIONS, _FIRST):
                 continue
-            case ast.BinOp(op=op) if type(op) in _ARITHMETIC:
+            case ast.BinOp(op=op) if type(op) in ARITHMETIC:
                 continue
             case ast.Compare(ops=ops) if all(
-                type(op) in _ORDER or isinstance(op, ast.Eq | ast.NotEq) for op in ops
+                type(op) in ORDER or isinstance(op, ast.Eq | ast.NotEq) for op in ops
             ):
                 continue
             case ast.Name() | ast.BoolOp() | ast.UnaryOp(op=ast.USub() | ast.Not()):
@@ -133,7 +133,7 @@ def _value(node: ast.expr, fields: Mapping[str, Value]) -> Value:  # noqa: C901,
         case ast.UnaryOp(operand=operand):
             return -_number(operand, fields)
         case ast.BinOp(left=left, op=op, right=right):
-            return _ARITHMETIC[type(op)](_number(left, fields), _number(right, fields))
+            return ARITHMETIC[type(op)](_number(left, fields), _number(right, fields))
         case ast.BoolOp(op=ast.And(), values=parts):
             return all(_value(part, fields) for part in parts)
         case ast.BoolOp(values=parts):
@@ -161,7 +161,7 @@ def _compared(
         if isinstance(op, ast.Eq | ast.NotEq):
             holds = (_value(left, fields) == _value(right, fields)) == isinstance(op, ast.Eq)
         else:
-            holds = _ORDER[type(op)](_number(left, fields), _number(right, fields))
+            holds = ORDER[type(op)](_number(left, fields), _number(right, fields))
         if not holds:
             return False
         left = right
