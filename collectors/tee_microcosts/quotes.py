@@ -94,7 +94,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         raise SitegenError(f"no quote was given: {raw.reason}", where=step.name)
     said = decode.document(raw.stdout, Quotes, step.name)
     recorder = Recorder()
-    about = params(provider=said.provider)
+    about = params(quote_provider=said.provider)
     series = recorder.series(STEP, params(**dict((*step.params, *about))))
     ordered = sorted(said.samples)
     series.add(_METRIC, "mean", sum(ordered) / len(ordered) * 1e-9)

@@ -8,7 +8,7 @@ from sitegen.catalogue import declared
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.families import FAMILIES
 from sitegen.catalogue.metrics import METRICS
-from sitegen.catalogue.parameters import PARAMETERS
+from sitegen.catalogue.parameters import PARAMETERS, united
 from sitegen.errors import SitegenError
 
 #: The tables of the report that is open, by benchmark; and what of the catalogue is theirs alone.
@@ -34,9 +34,14 @@ def use(tables: Mapping[str, tuple[object, str, str]]) -> None:
         FAMILIES[benchmark] = known.family
         METRICS.update({metric.id: metric for metric in known.metrics})
         METRICS_OF_ITS_OWN.update(metric.id for metric in known.metrics)
-        new = {each.key: each for each in known.parameters if each.key not in PARAMETERS}
-        PARAMETERS.update(new)
-        _PARAMETERS.update(new)
+        for each in known.parameters:
+            try:
+                whole = united(each, PARAMETERS.get(each.key))
+            except SitegenError as error:
+                raise SitegenError(error.what, where=one.place, fix=error.fix) from error
+            if each.key not in PARAMETERS:
+                PARAMETERS[each.key] = whole
+                _PARAMETERS.add(each.key)
 
 
 def _forget() -> None:

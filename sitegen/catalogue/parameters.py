@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.tool import Kind, SeriesParameter
 from sitegen.errors import SitegenError
@@ -27,9 +29,30 @@ _SHARED = (
     SeriesParameter("workers", Kind.COUNT),
     SeriesParameter("requests", Kind.COUNT, "{} requests"),
 )
-PARAMETERS: dict[str, SeriesParameter] = {
-    each.key: each for each in (*_SHARED, *(p for tool in TOOLS for p in tool.parameters))
-}
+PARAMETERS: dict[str, SeriesParameter] = {}
+
+
+def united(one: SeriesParameter, other: SeriesParameter | None) -> SeriesParameter:
+    """Return a parameter that several tools have, with what each says of it.
+
+    A name has one meaning: raises SitegenError where they differ in the kind or the words.
+    """
+    if other is None:
+        return one
+    values = {**other.values, **one.values}
+    words = one.words or other.words
+    same = {each.words for each in (one, other) if each.words} <= {words}
+    if one.kind != other.kind or not same or values != {**one.values, **other.values}:
+        message = f"the parameter {one.key!r} is known with another meaning"
+        raise SitegenError(message, fix="give it another name")
+    hidden = one.hidden or other.hidden
+    return replace(
+        one, words=words, several=one.several or other.several, values=values, hidden=hidden
+    )
+
+
+for _parameter in (*_SHARED, *(parameter for tool in TOOLS for parameter in tool.parameters)):
+    PARAMETERS[_parameter.key] = united(_parameter, PARAMETERS.get(_parameter.key))
 #: Which stand first in a title; the others follow by name.
 ORDER: Mapping[str, int] = {
     key: place

@@ -88,7 +88,7 @@ TOOL = tool.Tool(
         tool.SeriesParameter("backing", values={"small": "small pages", "huge": "huge pages", "hugetlb": "hugetlb pages", "file": "pages of a file"}),
         tool.SeriesParameter("measured_by", words="by {}", values={"loop": "by our loop"}),
         tool.SeriesParameter("interface", words="through {}"),
-        tool.SeriesParameter("provider", words="from {}"),
+        tool.SeriesParameter("quote_provider", words="from {}"),
         tool.SeriesParameter("told_by", words="told by {}"),
         tool.SeriesParameter("until", words="until {}"),
         tool.SeriesParameter("of", words="of {}"),

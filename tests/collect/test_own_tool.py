@@ -123,3 +123,9 @@ def test_what_is_wrong_in_a_table_is_one_line_with_its_place(
     said = sitegen("collect", *names, "--config", str(file), code=2)
     assert says in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_a_parameter_has_one_meaning_in_all_tools(tmp_path: Path) -> None:
+    table = f'{HACKBENCH}\n[tools.hackbench.parameters.threads]\nkind = "text"\n'
+    said = sitegen("doctor", "--config", str(report(tmp_path, table)), code=2)
+    assert "the parameter 'threads' is known with another meaning; give it another name" in said
