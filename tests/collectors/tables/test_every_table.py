@@ -11,14 +11,14 @@ import pytest
 from sitegen.catalogue import declared
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.table import Output
-from sitegen.collect import Missing, Reader, Request
+from sitegen.collect import Missing, RawOutput, Reader, Request
 from sitegen.collect.declared.collector import TableCollector, collector
 from sitegen.collect.declared.fields import holes
 from sitegen.collect.host import Host
 from sitegen.collect.installed import check_plan, forms
 from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
-from sitegen.model import ToolIdentity
+from sitegen.model import Doubt, ToolIdentity
 from tests import site_checks as check
 from tests.collectors import damage
 
@@ -86,6 +86,55 @@ def test_a_damaged_output_is_refused_in_one_line_or_read(one: Declared, name: st
             assert "\n" not in str(error)  # noqa: PT017 - a recording of a failure
         damage.bear(reader.knows, lambda hurt: reader.runs(hurt, asked), data, trials=12)
     assert read
+
+
+#: Settings with which a step prints what was recorded, where they are not those of a preset.
+RECORDED = [
+    ("mbw", "mbw.out", {"size_mib": "64"}),
+    ("openssl", "several.out", {"block_size": "1024", "ciphers": "sha256"}),
+    ("openssl", "rsa.out", {}),
+    ("openssl", "x25519.out", {}),
+    ("openssl", "multi.out", {"processes": "2"}),
+    ("pgbench", "tpcb-r.out", {"scale": "5"}),
+    ("pgbench", "select.out", {"scale": "5"}),
+    ("redis", "csv.out", {}),
+    ("iperf3", "tcp.json", {}),
+    ("iperf3", "tcp-8-reverse.json", {}),
+    ("iperf3", "udp.json", {}),
+    ("sockperf", "ping-pong.out", {}),
+    ("stress-ng", "switch.yaml", {}),
+    ("sysbench", "cpu.out", {}),
+    ("sysbench", "memory.out", {}),
+    ("wrk", "http.out", {}),
+    ("wrk", "https.out", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "given"), RECORDED)
+def test_what_is_collected_and_what_is_imported_are_one_series(
+    name: str, file: str, given: dict[str, str], tmp_path: Path
+) -> None:
+    able = collector(TABLES[name])
+    assert isinstance(able, TableCollector)
+    data = (RAW / name / file).read_bytes()
+    [reader] = [each for each in able.READERS if each.knows(data)]
+    request = Request("standard", 1, given, 2, tmp_path, tmp_path, 10**12, name)
+    met = 0
+    for step in able.plan(ToolIdentity("tool", "1"), request).steps:
+        own = able.parse(step, RawOutput(stdout=data, files={"stress-ng.yaml": data}))
+        if any(kind == Doubt.NOT_REACHED for kind, _, _ in own.doubts):
+            continue  # it is the output of another step
+        said = {key.removeprefix("set."): value for key, value in (*step.context, *step.params)}
+        asked = {key: said[key] for key in helps(reader.asks) if key in said}
+        [others] = reader.runs(data, asked)
+        expected = {(row.metric, row.statistic, row.params) for row in step.expects}
+        rows = {(row.workload, row.metric, row.statistic, row.params) for row in own.measurements}
+        assert expected <= {row[1:] for row in rows}
+        assert rows == {
+            (row.workload, row.metric, row.statistic, row.params) for row in others.measurements
+        }
+        met += 1
+    assert met
 
 
 @pytest.mark.parametrize("preset", ["quick", "standard", "thorough"])
