@@ -37,6 +37,17 @@ def read(file: Path) -> dict[str, Any]:
     return tables
 
 
+def beside(file: Path) -> str:
+    """Return the Markdown that has the name of a TOML file; raises SitegenError as `read` does."""
+    note = file.with_suffix(".md")
+    try:
+        return bounds.read_file(note, _MAX_BYTES).decode() if note.is_file() else ""
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(note)) from error
+    except UnicodeDecodeError:
+        raise SitegenError("is not UTF-8", where=str(note)) from None
+
+
 def decoded(value: object, form: type[Form], file: str, place: str = "") -> Form:
     """Return what stands at ``place`` in a TOML file as ``form``.
 
