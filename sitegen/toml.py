@@ -57,10 +57,15 @@ def decoded(value: object, form: type[Form], file: str, place: str = "") -> Form
     try:
         return msgspec.convert(value, form)
     except msgspec.ValidationError as error:
-        reason, _, steps = str(error).replace("`", "").partition(" - at $")
+        # Of a key that cannot be one, msgspec names the table that it is in.
+        said = str(error).replace("`", "").replace(" - at key in $", " - at $[key]")
+        reason, _, steps = said.partition(" - at $")
+        steps, of_key = steps.removeprefix("[key]"), steps.startswith("[key]")
         steps = _named(value, form, steps)
         expected, keys = _expected(form, steps)
         message, fix = f"must be {expected}", ""
+        if of_key:
+            message = "has a name that none can have"
         if reason.startswith("Object "):
             message = reason.replace("Object contains unknown field", "unknown key")
             message = message.replace("Object missing required field", "has no")

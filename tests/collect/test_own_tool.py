@@ -143,10 +143,14 @@ METRIC = "[tools.hackbench.metrics.time]"
             "[tools.hackbench.settings]\nport = { help = 'x' }",
             "port: has",
         ),
-        ("quick = 100, value = 1000 ", "quick = 100 ", "has no loops; add --set hackbench.loops="),
+        ("loops = {", "Loops = {", "settings: has a name that none can have"),
         ('unit = "s"', 'unit = "s"\nprinted_in = "fortnights"', "'fortnights' is not known"),
         (METRIC, f'[tools.hackbench.outputs.x]\nwhere = "../x"\n{METRIC}', "plain name of a file"),
-        (METRIC, f'[tools.hackbench.server]\nfiles = {{ "../x" = "" }}\n{METRIC}', "server"),
+        (
+            METRIC,
+            f'[tools.hackbench.server]\ncommand = ["x"]\nfiles = {{ "../x" = "" }}\n{METRIC}',
+            "server.files: has a name",
+        ),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(
@@ -172,3 +176,9 @@ def test_a_figure_may_be_printed_in_another_unit_than_it_is_stored_in() -> None:
 
     [row] = outputs.read(one, output, PRINTED.encode(), outputs.Known()).measurements
     assert row.value == pytest.approx(0.081e-3)
+
+
+def test_a_setting_without_a_value_is_asked_for(tmp_path: Path) -> None:
+    file = report(tmp_path, HACKBENCH.replace("quick = 100, value = 1000 ", "quick = 100 "))
+    said = sitegen("collect", "--env", "vm", "--only", "hackbench", "--config", str(file), code=2)
+    assert "has no loops; add --set hackbench.loops=, messages of each task" in said
