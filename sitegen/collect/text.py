@@ -55,7 +55,8 @@ def plain(data: bytes) -> str:
         return _kept(data)
     # Dozens of forms look at one large output, one after another.
     if not (_LARGE and _LARGE[0] is data):
-        _LARGE[:] = [data, _plain(data)]
+        _LARGE.clear()
+        _LARGE.extend((data, _plain(data)))
     return str(_LARGE[1])
 
 
