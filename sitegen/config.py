@@ -423,8 +423,7 @@ def _tool(name: str, value: object, file: Path) -> Tool:
     if place.name != f"{name}.toml":
         fix = f"call the file {name}.toml, or write the table here"
         raise SitegenError(f"is read from {value!r}", where=f"{file}: tools.{name}", fix=fix)
-    table, note = toml.read(place), place.with_suffix(".md")
-    return Tool(table, str(place), note.read_text("utf-8") if note.is_file() else "")
+    return Tool(toml.read(place), str(place), toml.beside(place))
 
 
 def place_of(archive: str, cache: Path, where: str = "") -> tuple[Path, str]:

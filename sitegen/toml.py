@@ -37,6 +37,17 @@ def read(file: Path) -> dict[str, Any]:
     return tables
 
 
+def beside(file: Path) -> str:
+    """Return the Markdown that has the name of a TOML file; raises SitegenError as `read` does."""
+    note = file.with_suffix(".md")
+    try:
+        return bounds.read_file(note, _MAX_BYTES).decode() if note.is_file() else ""
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(note)) from error
+    except UnicodeDecodeError:
+        raise SitegenError("is not UTF-8", where=str(note)) from None
+
+
 def decoded(value: object, form: type[Form], file: str, place: str = "") -> Form:
     """Return what stands at ``place`` in a TOML file as ``form``.
 
@@ -46,10 +57,15 @@ def decoded(value: object, form: type[Form], file: str, place: str = "") -> Form
     try:
         return msgspec.convert(value, form)
     except msgspec.ValidationError as error:
-        reason, _, steps = str(error).replace("`", "").partition(" - at $")
+        # Of a key that cannot be one, msgspec names the table that it is in.
+        said = str(error).replace("`", "").replace(" - at key in $", " - at $[key]")
+        reason, _, steps = said.partition(" - at $")
+        steps, of_key = steps.removeprefix("[key]"), steps.startswith("[key]")
         steps = _named(value, form, steps)
         expected, keys = _expected(form, steps)
         message, fix = f"must be {expected}", ""
+        if of_key:
+            message = "has a name that none can have"
         if reason.startswith("Object "):
             message = reason.replace("Object contains unknown field", "unknown key")
             message = message.replace("Object missing required field", "has no")

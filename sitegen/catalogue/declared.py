@@ -18,7 +18,17 @@ from msgspec.structs import asdict, replace
 
 from sitegen import toml
 from sitegen.catalogue import tool
-from sitegen.catalogue.table import Field, Headline, Output, Panel, Program, Server, Table, Workload
+from sitegen.catalogue.table import (
+    Field,
+    Headline,
+    Metric,
+    Output,
+    Panel,
+    Program,
+    Server,
+    Table,
+    Workload,
+)
 from sitegen.catalogue.units import printed_unit
 from sitegen.errors import SitegenError
 from sitegen.model import STATISTICS, check_benchmark, params
@@ -78,9 +88,7 @@ def read_file(file: Path) -> Declared:
 
     The method note is the Markdown file of the same name. Raises SitegenError as `read` does.
     """
-    note = file.with_suffix(".md")
-    text = note.read_text("utf-8") if note.is_file() else ""
-    return read(file.stem, toml.read(file), str(file), note=text)
+    return read(file.stem, toml.read(file), str(file), note=toml.beside(file))
 
 
 @cache
@@ -109,6 +117,7 @@ def _whole(benchmark: str, table: Table) -> Table:
     if table.command:
         workloads = {benchmark: Workload(table.command), **table.workloads}
         table = replace(table, command=(), workloads=workloads)
+    table = replace(table, metrics={name: _stored(one) for name, one in table.metrics.items()})
     found = {name: metric for name, metric in table.metrics.items() if metric.at}
     if found:
         fields: dict[str, str | Field] = {
@@ -144,6 +153,14 @@ def _whole(benchmark: str, table: Table) -> Table:
     if isinstance(table.server, Server):
         programs |= table.server.programs
     return replace(table, programs=programs)
+
+
+def _stored(metric: Metric) -> Metric:
+    """Return a metric in its base unit; one that is found in ms is printed in ms."""
+    base = printed_unit(metric.unit)
+    if not metric.at or base is None or base[0] == metric.unit:
+        return metric
+    return replace(metric, unit=base[0], printed_in=metric.printed_in or metric.unit)
 
 
 def _like(name: str, outputs: Mapping[str, Output], within: tuple[str, ...] = ()) -> Output:

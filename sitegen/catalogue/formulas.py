@@ -31,11 +31,12 @@ def _close(left: float, right: float, share: float) -> bool:
     return abs(left - right) <= share * max(abs(left), abs(right))
 
 
-_FUNCTIONS: Mapping[str, Callable[..., Value]] = {
-    "abs": abs,
-    "close": _close,
-    "max": max,
-    "min": min,
+#: With the least and the most of their arguments.
+_FUNCTIONS: Mapping[str, tuple[Callable[..., Value], int, int]] = {
+    "abs": (abs, 1, 1),
+    "close": (_close, 3, 3),
+    "max": (max, 2, 20),
+    "min": (min, 2, 20),
 }
 #: The first of its arguments that was found: the others need not be there.
 _FIRST = "first"
@@ -104,7 +105,7 @@ def _check(tree: ast.expr, formula: str) -> None:
         match node:
             case ast.Constant(value=bool() | int() | float() | str()):
                 continue
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in (*_FUNCTIONS, _FIRST):
+            case ast.Call(func=ast.Name(id=name), keywords=[], args=args) if _takes(name, args):
                 continue
             case ast.BinOp(op=op) if type(op) in ARITHMETIC:
                 continue
@@ -116,6 +117,23 @@ def _check(tree: ast.expr, formula: str) -> None:
                 continue
             case ast.expr():
                 raise SitegenError(f"{formula[:80]!r} holds what no expression may", fix=_HELP)
+
+
+def _takes(name: str, args: list[ast.expr]) -> bool:
+    if name == _FIRST:
+        return bool(args)
+    _, least, most = _FUNCTIONS.get(name, (None, 1, 0))
+    return least <= len(args) <= most
+
+
+def is_truth(formula: str) -> bool:
+    """Say whether a formula holds or does not, and is no number."""
+    match _parsed(formula):
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()) | ast.Constant(value=bool()):
+            return True
+        case ast.Call(func=ast.Name(id="close")):
+            return True
+    return False
 
 
 def _value(node: ast.expr, fields: Mapping[str, Value]) -> Value:  # noqa: C901, PLR0911 - one a form
@@ -143,7 +161,7 @@ def _value(node: ast.expr, fields: Mapping[str, Value]) -> Value:  # noqa: C901,
         case ast.Call(func=ast.Name(id=name), args=args) if name == _FIRST:
             return _first(args, fields)
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _FUNCTIONS[name](*(_number(each, fields) for each in args))
+            return _FUNCTIONS[name][0](*(_number(each, fields) for each in args))
     raise AssertionError(ast.dump(node))  # `_check` has passed it
 
 

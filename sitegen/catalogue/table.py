@@ -21,7 +21,12 @@ Texts = Annotated[tuple[Text, ...], Meta(max_length=200, description="a list of 
 #: The words of a command; one may be empty.
 Line = Annotated[
     tuple[Annotated[str, Meta(max_length=2000, description="a text in quotes")], ...],
-    Meta(max_length=200, description="a list of texts"),
+    Meta(min_length=1, max_length=200, description="a list of texts, and not empty"),
+]
+#: A file in the folder of a command, or of a server.
+FileName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="the plain name of a file"),
 ]
 Words = Annotated[dict[Name, str], Meta(description="a table of texts")]
 #: A regular expression for a text, the path of a value in anything else.
@@ -42,7 +47,7 @@ class Program(Struct, frozen=True, forbid_unknown_fields=True):
     what it is in what that prints.
     """
 
-    find: Texts
+    find: Annotated[Texts, Meta(min_length=1, description="a list of names, and not empty")]
     install: str = ""
     version: Texts = ()
     version_is: str = r"(\d+(?:\.\d+)+\S*)"
@@ -229,7 +234,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, Formula] = {}
     title: str = ""
     form: Form = "text"
-    where: str = "stdout"
+    where: FileName = "stdout"
     knows: Texts = ()
     lacks: Texts = ()
     benchmark: str = ""
@@ -283,7 +288,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``files`` are written into its folder, and ``prepare`` and ``after`` run once a run: before its
     first start, and when it listens. ``address`` is the setting that names another one instead.
-    ``programs`` are those that it needs, ``names`` what its texts may have in braces besides, and
+    It stays in the foreground. ``programs`` are those that it needs, ``names`` what its texts may have in braces besides, and
     ``tells`` what a run keeps of it and must be alike: not of one at an address.
     """
 
@@ -291,11 +296,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     programs: dict[Name, Program] = {}
     names: Words = {}
     tells: Words = {}
-    files: dict[str, str] = {}
+    files: dict[FileName, str] = {}
     prepare: tuple[Line, ...] = ()
     after: tuple[Line, ...] = ()
     ports: Annotated[int, Meta(ge=1, le=8, description="how many ports, 1 to 8")] = 1
-    udp: bool = False
     user: str = ""
     address: str = ""
     start_s: Seconds = 15.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sitegen import bounds, config
-from sitegen.catalogue import declared
+from sitegen.catalogue import declared, own
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.units import display
 from sitegen.cli.terminal import encoded
@@ -49,7 +49,8 @@ def _tables(file: Path) -> list[Declared]:
     tools = config.load(file).tools
     if not tools:
         raise SitegenError("declares no tools", where=str(file), fix="add [tools.mybench]")
-    return [declared.of(name, *one) for name, one in tools.items()]
+    own.use(tools)
+    return [*own.TABLES.values()]
 
 
 def _table(one: Declared) -> Iterator[str]:
@@ -65,8 +66,8 @@ def _table(one: Declared) -> Iterator[str]:
 
 def _trial(trial: Trial) -> Iterator[str]:
     known = "import knows it" if trial.known else "import does not know it"
-    if trial.lacks:
-        known += f": it lacks {', '.join(map(repr, trial.lacks))}"
+    if trial.absent:
+        known += f": it lacks {', '.join(map(repr, trial.absent))}"
     yield f"{trial.output}: {known}"
     if trial.reading is None:
         yield f"  nothing is read: {trial.problem}"
@@ -106,7 +107,7 @@ def _as_json(trial: Trial) -> dict[str, Any]:
     return {
         "output": trial.output,
         "known": trial.known,
-        "lacks": list(trial.lacks),
+        "absent": list(trial.absent),
         "problem": trial.problem or None,
         "measurements": [{**row._asdict(), "params": dict(row.params)} for row in rows],
         "doubts": [{"kind": k, "says": text, "workload": about} for k, text, about in doubts],

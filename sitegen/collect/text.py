@@ -41,6 +41,7 @@ _ANY_PREFIX = re.compile("|".join(prefix.pattern for prefix in _PREFIXES))
 _LOGGED, _SAMPLE = 0.8, 2_000
 #: Several readers look at one file, one after another: the last few texts are kept.
 _KEPT, _MOST_KEPT_BYTES = 8, 1_000_000
+_LARGE: list[bytes | str] = []
 
 
 def plain(data: bytes) -> str:
@@ -50,7 +51,13 @@ def plain(data: bytes) -> str:
     UTF-16 without one by its zeros; line ends are newlines; colours, HTML mark-up, quoting and
     what a logger put before every line are taken off.
     """
-    return _kept(data) if len(data) <= _MOST_KEPT_BYTES else _plain(data)
+    if len(data) <= _MOST_KEPT_BYTES:
+        return _kept(data)
+    # Dozens of forms look at one large output, one after another.
+    if not (_LARGE and _LARGE[0] is data):
+        _LARGE.clear()
+        _LARGE.extend((data, _plain(data)))
+    return str(_LARGE[1])
 
 
 def one_line(text: str, longest: int) -> str:

@@ -129,3 +129,56 @@ def test_a_parameter_has_one_meaning_in_all_tools(tmp_path: Path) -> None:
     table = f'{HACKBENCH}\n[tools.hackbench.parameters.threads]\nkind = "text"\n'
     said = sitegen("doctor", "--config", str(report(tmp_path, table)), code=2)
     assert "the parameter 'threads' is known with another meaning; give it another name" in said
+
+
+METRIC = "[tools.hackbench.metrics.time]"
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "says"),
+    [
+        (HACKBENCH.splitlines()[1], "command = []", "command: must be a list of texts, and not"),
+        (
+            "[tools.hackbench.settings]",
+            "[tools.hackbench.settings]\nport = { help = 'x' }",
+            "port: has",
+        ),
+        ("loops = {", "Loops = {", "settings: has a name that none can have"),
+        ('unit = "s"', 'unit = "s"\nprinted_in = "fortnights"', "'fortnights' is not known"),
+        (METRIC, f'[tools.hackbench.outputs.x]\nwhere = "../x"\n{METRIC}', "plain name of a file"),
+        (
+            METRIC,
+            f'[tools.hackbench.server]\ncommand = ["x"]\nfiles = {{ "../x" = "" }}\n{METRIC}',
+            "server.files: has a name",
+        ),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(
+    tmp_path: Path, changed: str, to: str, says: str
+) -> None:
+    assert changed in HACKBENCH
+    file = report(tmp_path, HACKBENCH.replace(changed, to, 1))
+    said = sitegen(
+        "collect", "--env", "vm", "--dry-run", "--only", "hackbench", "--config", str(file), code=2
+    )
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_figure_may_be_printed_in_another_unit_than_it_is_stored_in() -> None:
+    import tomllib
+
+    raw = tomllib.loads(HACKBENCH.replace('unit = "s"', 'unit = "ms"'))["tools"]["hackbench"]
+    one = declared.read("hackbench", raw, "sitegen.toml")
+    assert one.table.metrics["time"].unit == "s"
+    [output] = one.table.outputs.values()
+    from sitegen.collect.declared import outputs
+
+    [row] = outputs.read(one, output, PRINTED.encode(), outputs.Known()).measurements
+    assert row.value == pytest.approx(0.081e-3)
+
+
+def test_a_setting_without_a_value_is_asked_for(tmp_path: Path) -> None:
+    file = report(tmp_path, HACKBENCH.replace("quick = 100, value = 1000 ", "quick = 100 "))
+    said = sitegen("collect", "--env", "vm", "--only", "hackbench", "--config", str(file), code=2)
+    assert "has no loops; add --set hackbench.loops=, messages of each task" in said

@@ -11,16 +11,17 @@ from typing import Any, cast
 
 import msgspec
 
+from sitegen import bounds
 from sitegen.catalogue import formulas
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.table import Server, Workload
 from sitegen.collect import servers
 from sitegen.collect.declared import checking, choices, outputs, programs, served
-from sitegen.collect.declared.fields import CPU, DURATION, SERVER_CPU, filled
+from sitegen.collect.declared.fields import CPU, DURATION, SERVER_CPU, filled, holes
 from sitegen.collect.declared.outputs import Known
 from sitegen.collect.declared.reader import TableReader
 from sitegen.collect.declared.served import FOLDER, PORTS, PREPARE, SERVE, Hosted
-from sitegen.collect.host import Host, RawOutput, last_line
+from sitegen.collect.host import MOST_BYTES, Host, RawOutput, last_line
 from sitegen.collect.protocol import Missing, Plan, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -57,6 +58,7 @@ class TableCollector(TableReader):
         elsewhere = "directory" in declared.table.settings
         self.hosted = Hosted(self.server, declared.benchmark, elsewhere) if self.server else None
         self.SETTINGS = choices.form(declared)
+        self._version: str | None = None  # of the server: asked for once
 
     def detect(self, host: Host) -> ToolIdentity | Missing:
         """Return the tool and its version; or the first of the programs that is missing."""
@@ -82,7 +84,8 @@ class TableCollector(TableReader):
         values: dict[str, Any] = {}
         for name, setting in self.table.settings.items():
             chosen = given[name] if given[name] not in (None, ()) else setting.at(request.preset)
-            values[name] = choices.resolved(chosen, request.cpus)
+            if chosen is not None:
+                values[name] = choices.resolved(chosen, request.cpus)
         context = [(FOLDER, str(request.scratch))]
         known: dict[str, object] = {"cpus": request.cpus, "scratch": request.scratch}
         known |= {
@@ -123,6 +126,8 @@ class TableCollector(TableReader):
         folder = Path(step.get(FOLDER))
         values: list[tuple[str, str]] = []
         raw: RawOutput | None = None
+        for where in self._written(step):
+            (folder / where).unlink(missing_ok=True)  # what another step wrote is none of this one
         try:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(servers.many_files())
@@ -139,15 +144,13 @@ class TableCollector(TableReader):
             # The server is gone: what the tool says of it is kept, and is no result.
             said = raw.stderr + f"\nsitegen: {error.what}\n".encode()
             return msgspec.structs.replace(raw, stderr=said, exit_code=raw.exit_code or -1)
-        if hosted and (program := self.table.programs.get("server")):
-            path = programs.find(program, host) or ""
-            values.append(("server_version", programs.version(program, path, host)))
-        files = {}
-        for name in self._reads(step):
-            where = self.table.outputs[name].where
-            if where not in ("stdout", "stderr", "both") and (folder / where).is_file():
-                files[where] = (folder / where).read_bytes()
-                (folder / where).unlink()
+        if hosted and "server" in self.table.programs:
+            values.append(("server_version", self._server_version(host)))
+        files = {
+            where: bounds.read_file(folder / where, MOST_BYTES)
+            for where in self._written(step)
+            if (folder / where).is_file()
+        }
         return msgspec.structs.replace(raw, values=tuple(values), files=files)
 
     def parse(self, step: Step, raw: RawOutput) -> Reading:
@@ -188,6 +191,17 @@ class TableCollector(TableReader):
             doubts=tuple(each for one in readings for each in one.doubts),
         )
 
+    def _server_version(self, host: Host) -> str:
+        if self._version is None:
+            program = self.table.programs["server"]
+            self._version = programs.version(program, programs.find(program, host) or "", host)
+        return self._version
+
+    def _written(self, step: Step) -> set[str]:
+        """Return the files that the command writes, beside what it prints."""
+        places = {self.table.outputs[name].where for name in self._reads(step)}
+        return places - {"stdout", "stderr", "both"}
+
     def _reads(self, step: Step) -> list[str]:
         return [name for name in step.get(_READS).split(",") if name]
 
@@ -219,7 +233,7 @@ class TableCollector(TableReader):
         context: tuple[tuple[str, str], ...],
     ) -> Iterator[Step]:
         for key, workload in self.table.workloads.items():
-            axes = [values[name] for name in workload.each]
+            axes = [self._given(name, values) for name in workload.each]
             for combination in product(
                 *(axis if isinstance(axis, tuple) else (axis,) for axis in axes)
             ):
@@ -290,7 +304,17 @@ class TableCollector(TableReader):
         return float(found) if isinstance(found, int | float) else _ABOUT_S
 
     def _text(self, template: str, every: Mapping[str, object], key: str) -> str:
+        for name in holes(template):
+            if name in self.table.settings:
+                self._given(name, every)
         return served.text(template, every, f"{self.declared.place}: workloads.{key}")
+
+    def _given(self, name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a setting's value
+        """Return the value of a setting; raises SitegenError where the user has to say one."""
+        if name in values:
+            return values[name]
+        fix = f"add --set {self.BENCHMARK}.{name}=, {self.table.settings[name].help}"
+        raise SitegenError(f"has no {name.replace('_', ' ')}", where=self.BENCHMARK, fix=fix)
 
     def _parameters(
         self, values: Mapping[str, Any], tool: ToolIdentity, told: Mapping[str, str]
@@ -299,7 +323,7 @@ class TableCollector(TableReader):
         address = self.server.address if self.server else ""
         for name, setting in self.table.settings.items():
             of_server = self.server and name in self.server.tells
-            if name in varied or name == address or of_server or values[name] is None:
+            if name in varied or name == address or of_server or name not in values:
                 continue
             yield Parameter(name, choices.word(values[name]), setting.comparability)
         for name, text in told.items():

@@ -20,7 +20,7 @@ VERSION, STARTED = "tool_version", "started_at"
 #: What a formula may ask for besides: of a step that was run here. An import has none of it.
 CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_NUMBER = re.compile(r"[-+]?(?:\d[\d,_]*)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST, _LONGEST_NUMBER, _MOST_PRINTED, _EXACT = 4000, 64, 10, 1e15
 #: Units that no tool prints as a word.
 _BARE = ("1/s", "count", "ratio")
@@ -86,7 +86,7 @@ def number(value: str | float) -> float | None:
             return None
         if not _NUMBER.fullmatch(value):
             return None
-        value = value.replace(",", "").replace("_", "")
+        value = value.replace(",", "")
     try:
         figure = float(value)
     except (ValueError, OverflowError):
@@ -109,8 +109,20 @@ def word(value: object) -> str:
 
 
 def words(fields: Fields) -> dict[str, str]:
-    """Return all fields as texts."""
-    return {name: word(one.value) for name, one in fields.items()}
+    """Return all fields as texts: as they are printed, but that 64.00 is 64 and 1,000 is 1000.
+
+    Of a version, a name or a kernel each digit counts: 5.10 is not 5.1.
+    """
+    return {
+        name: word(one.value) if one.unit or not one.printed else _plain(one.printed)
+        for name, one in fields.items()
+    }
+
+
+def _plain(printed: str) -> str:
+    if not _NUMBER.fullmatch(printed):
+        return printed
+    return re.sub(r"\.0+$", "", printed.replace(",", ""))
 
 
 def values(fields: Fields) -> dict[str, Value]:

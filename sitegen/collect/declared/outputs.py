@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from sitegen.catalogue import formulas
@@ -13,6 +14,7 @@ from sitegen.catalogue.metrics import METRICS
 from sitegen.catalogue.own import METRICS_OF_ITS_OWN
 from sitegen.catalogue.parameters import LONGEST_VALUE
 from sitegen.catalogue.table import Field, Kept, Output
+from sitegen.catalogue.units import rounding_interval
 from sitegen.collect.declared import fields
 from sitegen.collect.declared.fields import (
     STARTED,
@@ -209,17 +211,23 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     own = {**dict(record.entries(output)), **{key: value for key, value in own.items() if value}}
     about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items()}
     workload = known.workload or _label(filled(output.workload or declared.benchmark, texts))
+    figures = [
+        (*declared.metric_of(key, output), formula, *_figure(declared, output, key, here, recorder))
+        for key, formula in output.values.items()
+    ]
     status = Status.OK
-    for kind, sentence, follows in _doubted(output, here, about, known):
+    for kind, sentence, follows in _doubted(output, here, about, known, figures):
         recorder.doubt(kind, sentence, workload)
         if Status.FAILED in (status, follows):
             status = Status.FAILED
         else:
             status = follows if status == Status.OK else status
-    series = recorder.series(workload, params(**{**about, **dict(known.params)}), status=status)
-    for key, formula in output.values.items():
-        id_, statistic = declared.metric_of(key, output)
-        figure, printed = _figure(id_, formula, here, recorder)
+    pairs = params(**{**about, **dict(known.params)})
+    # A record is one repetition with all that it has: also where another lacks a figure.
+    turn = (workload, pairs, *output.values)
+    series = recorder.series(workload, pairs, status=status, repetition=recorder.times[turn])
+    recorder.times[turn] += 1
+    for id_, statistic, formula, figure, printed in figures:
         if figure is not None and status == Status.FAILED:
             series.failed(id_, statistic)
         elif figure is not None:
@@ -234,7 +242,11 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
 
 
 def _doubted(
-    output: Output, here: Fields, about: Mapping[str, str], known: Known
+    output: Output,
+    here: Fields,
+    about: Mapping[str, str],
+    known: Known,
+    figures: Iterable[tuple[str, str, str, float | None, str]],
 ) -> Iterator[tuple[Doubt, str, Status]]:
     """Yield what is wrong with a record, with what that makes of its figures."""
     for key, value in known.params:
@@ -247,6 +259,26 @@ def _doubted(
             kind = Doubt.FAILED_PART if check.then == "failed" else Doubt.INCONSISTENT
             follows = Status.OK if check.then == "doubt" else Status(check.then)
             yield check.kind or kind, fields.told(check.says, texts), follows
+    for name in sorted(_disordered(figures)):
+        yield Doubt.INCONSISTENT, f"the statistics of {name} are out of order", Status.SUSPECT
+
+
+def _disordered(figures: Iterable[tuple[str, str, str, float | None, str]]) -> set[str]:
+    """Return the metrics of which a statistic that cannot be larger than another is."""
+    by_metric: dict[str, dict[str, tuple[float, float]]] = {}
+    for id_, statistic, _, figure, printed in figures:
+        if figure is not None:
+            ends = rounding_interval(figure, printed) or (figure, figure)
+            by_metric.setdefault(id_, {})[statistic] = ends
+    wrong = set()
+    for id_, one in by_metric.items():
+        percentiles = sorted((float(name[1:]), name) for name in one if name[1:2].isdigit())
+        rising = ["min", *(name for _, name in percentiles), "max"]
+        for order in (rising, ["min", "mean", "max"]):
+            there = [one[name] for name in order if name in one]
+            if any(low > high for (low, _), (_, high) in pairwise(there)):
+                wrong.add(id_.partition(".")[2].replace("_", " "))
+    return wrong
 
 
 def _native(output: Output, formula: str) -> str:
@@ -257,11 +289,15 @@ def _native(output: Output, formula: str) -> str:
     return spelled.at if isinstance(spelled, Field) else spelled
 
 
-def _figure(id_: str, formula: str, here: Fields, recorder: Recorder) -> tuple[float | None, str]:
+def _figure(
+    declared: Declared, output: Output, key: str, here: Fields, recorder: Recorder
+) -> tuple[float | None, str]:
     """Return a figure in the base unit of its metric, and as it is printed where it is.
 
     Raises SitegenError where its unit is another than the metric's.
     """
+    id_, _ = declared.metric_of(key, output)
+    formula = output.values[key]
     value = formulas.value(formula, fields.values(here))
     if value is None or isinstance(value, bool):
         return None, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from glob import glob
 
 from sitegen.catalogue.table import Program
@@ -18,9 +19,14 @@ def find(program: Program, host: Host) -> str | None:
         if "/" not in name:
             if path := host.find(name):
                 return path
-        elif found := [path for path in sorted(glob(name)) if os.access(path, os.X_OK)]:  # noqa: PTH207 - of the whole system
-            return found[-1]
+        elif found := [path for path in glob(name) if os.access(path, os.X_OK)]:  # noqa: PTH207 - of the whole system
+            # The command runs in a folder of its own; of several versions the newest is taken.
+            return os.path.abspath(max(found, key=_numbers))  # noqa: PTH100 - not its target
     return None
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d{1,9}", path)]
 
 
 def version(program: Program, path: str, host: Host) -> str:

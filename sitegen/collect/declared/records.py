@@ -45,7 +45,8 @@ class Record(NamedTuple):
         here: dict[str, Found] = {}
         for name, spelled in output.fields.items():
             one = spelled if isinstance(spelled, Field) else Field(spelled)
-            each = self._field(name, one)
+            # Why the tool says that this is no result stands nowhere else than in it.
+            each = self._field(name, one, above=name != output.fails)
             if each is not None:
                 here[name] = each
         extra = {k: v for k, v in self.groups.items() if k not in output.fields}
@@ -81,22 +82,22 @@ class Record(NamedTuple):
             if counts and not any(_leaf(node, path) for path in samples.without):
                 yield node
 
-    def _field(self, name: str, one: Field) -> Found | None:
+    def _field(self, name: str, one: Field, *, above: bool) -> Found | None:
         """Return one field, or None where it is not there."""
         if not one.at:
             text = self.groups.get(name)
             return None if text is None else found(text, one, "", name)
         if self.form == "text":
-            return self._in_text(name, one)
+            return self._in_text(name, one, self.above if above else ())
         node = self.above if one.at.startswith("$") else self.node
         leaves = map(trees.leaf, trees.found(node, one.at.removeprefix("$").removeprefix(".")))
-        parts = (None if each is None else trees.part(each, one.part) for each in leaves)
+        parts = (None if each is None else _part(each, one.part) for each in leaves)
         there = (found(each, one, "", name) for each in parts if each is not None)
         return next(there, None) if one.take == "first" else taken([*there], one.take)
 
-    def _in_text(self, name: str, one: Field) -> Found | None:
+    def _in_text(self, name: str, one: Field, above: Sequence[_Text]) -> Found | None:
         """Return a field of a text: where it stands in the record, else above it."""
-        for part in (self.node, *self.above):
+        for part in (self.node, *above):
             if one.take != "first":
                 matches = compiled(one.at).finditer(part.text)
                 return taken([_matched(match, one, name) for match in matches], one.take)
@@ -123,15 +124,16 @@ def records(output: Output, data: bytes, beside: bytes = b"") -> Iterator[Record
 
 
 def _of_text(output: Output, text: str) -> Iterator[Record]:
-    heads: _Heads = {}
-    for place, record in enumerate(_sections(output, text)):
+    above: _Heads | None = None
+    for record in _sections(output, text):
         if not output.rows:
             yield record
             continue
-        if place == 0:  # what names the columns may stand above all records
+        if above is None:  # what names the columns may stand above all records
+            above = {}
             for line in (line for part in record.above for line in lines(part.text)):
-                _is_head(output.rows, line, heads)
-        yield from _cells(output.rows, record, heads)
+                _is_head(output.rows, line, above)
+        yield from _cells(output.rows, record, {**above})
 
 
 def _sections(output: Output, text: str) -> Iterator[Record]:
@@ -180,9 +182,20 @@ def _groups(match: re.Match[str]) -> dict[str, str]:
 
 
 def _matched(match: re.Match[str], one: Field, name: str) -> Found | None:
-    groups = match.groupdict()
-    value = groups.get("value") or (match[1] if match.re.groups else match[0])
-    return None if value is None else found(value, one, groups.get("unit") or "", name)
+    value, unit = _value(match), match.groupdict().get("unit") or ""
+    return None if value is None else found(value, one, unit, name)
+
+
+def _part(value: str | float, pattern: str) -> str | float | None:
+    """Return what a regular expression finds in a text, as a field of a text is found."""
+    if not pattern:
+        return value
+    match = compiled(pattern).search(str(value))
+    return None if match is None else _value(match)
+
+
+def _value(match: re.Match[str]) -> str | None:
+    return match.groupdict().get("value") or (match[1] if match.re.groups else match[0])
 
 
 def _leaf(node: Any, path: str) -> str | float | None:  # noqa: ANN401 - as a tree holds it

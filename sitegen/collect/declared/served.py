@@ -104,7 +104,7 @@ class Hosted(Struct, frozen=True):
         place.mkdir(exist_ok=True)
         if user := self._user:
             folder.chmod(0o711)
-            shutil.chown(place, user)
+            shutil.chown(place, user, pwd.getpwnam(user).pw_gid)
         for name, each in files.items():
             (place / name).write_text(each, "utf-8")
         said: list[RawOutput] = []
@@ -123,6 +123,9 @@ class Hosted(Struct, frozen=True):
     def serving(self, step: Step, host: Host) -> AbstractContextManager[psutil.Process]:
         """Run it for the length of the block; raises SitegenError as `servers.serving` does."""
         place = home(Path(step.get(FOLDER)))
+        if not (self.server.files or self.server.prepare or self.server.after):
+            # What it kept of another step would be there again.
+            shutil.rmtree(place, ignore_errors=True)
         place.mkdir(exist_ok=True)
         return servers.serving(
             host,

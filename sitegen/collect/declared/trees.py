@@ -96,14 +96,6 @@ def leaf(node: Any) -> str | float | None:  # noqa: ANN401 - as a tree holds it
     return node if isinstance(node, str | int | float) else None
 
 
-def part(value: str | float, pattern: str) -> str | float | None:
-    """Return what a regular expression finds in a text, or its only group; without one all."""
-    if not pattern:
-        return value
-    match = re.search(pattern, str(value))
-    return match and match[match.re.groups and 1]
-
-
 def _found(
     node: Any,  # noqa: ANN401 - as a tree holds it
     path: tuple[_Step, ...],

@@ -10,6 +10,7 @@ from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.table import Output
 from sitegen.collect.declared import checking, outputs
 from sitegen.collect.declared.outputs import Known
+from sitegen.collect.installed import check_measurement
 from sitegen.collect.protocol import Reading
 from sitegen.errors import SitegenError
 
@@ -17,13 +18,13 @@ from sitegen.errors import SitegenError
 class Trial(Struct, frozen=True):
     """What one form of a table makes of an output: what it reads, or why it does not.
 
-    ``known`` says whether `import` would know the output by its content, and ``lacks`` what of
+    ``known`` says whether `import` would know the output by its content, and ``absent`` what of
     that is not in it.
     """
 
     output: str
     known: bool
-    lacks: tuple[str, ...]
+    absent: tuple[str, ...]
     reading: Reading | None = None
     problem: str = ""
 
@@ -35,16 +36,18 @@ def trials(declared: Declared, data: bytes, fields: dict[str, str]) -> Iterator[
     """
     checking.check(declared)
     for name, output in declared.table.outputs.items():
-        lacks = tuple(text for text in output.knows if not outputs.knows(_with(output, text), data))
+        absent = tuple(each for each in output.knows if not _has(output, each, data))
         asked = {key: value for key, value in fields.items() if key in output.asks}
         given: dict[str, str | float] = dict(fields)
         reading, problem = None, ""
         try:
-            reading = outputs.read(declared, output, data, Known(fields=given, asked=asked))
+            reading = outputs.read_all(declared, output, data, Known(fields=given, asked=asked))
+            for row in reading.measurements:
+                check_measurement(row)
         except SitegenError as error:
-            problem = str(error)
-        yield Trial(name, bool(output.knows) and not lacks, lacks, reading, problem)
+            reading, problem = None, str(error)
+        yield Trial(name, outputs.leads(declared, output, data), absent, reading, problem)
 
 
-def _with(output: Output, text: str) -> Output:
-    return Output(output.values, form=output.form, knows=(text,))
+def _has(output: Output, text: str, data: bytes) -> bool:
+    return outputs.knows(Output(form=output.form, knows=(text,)), data)

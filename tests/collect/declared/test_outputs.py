@@ -332,3 +332,54 @@ def test_a_form_that_says_nothing_beside_another_is_said() -> None:
     assert reading.doubts == ((Doubt.CUT_OFF, "a part of it has no moved", ""),)
     with pytest.raises(SitegenError, match="has no threads"):
         outputs.read_all(one, first, b"== bench 1.2 read\nother: none\n", NOTHING)
+
+
+def test_a_text_is_kept_digit_by_digit_where_it_is_no_figure() -> None:
+    text = """
+[metrics.rate]
+unit = "1/s"
+better = "higher"
+definition = "x"
+[outputs.csv]
+form = "csv"
+params = { kernel = "{kernel}", size = "{size}" }
+fields = { kernel = "kernel", size = "size", rate = { at = "rate", unit = "1/s" } }
+values = { rate = "rate" }
+"""
+    reading = read('kernel,size,rate\n5.1,64.000,1\n5.10,"1,024",2\n', text=text)
+    assert [dict(row.params) for row in reading.measurements] == [
+        {"kernel": "5.1", "size": "64"},
+        {"kernel": "5.10", "size": "1024"},
+    ]
+
+
+@pytest.mark.parametrize("printed", ["0,5", "12,50", "1_0", "1,00,000"])
+def test_a_comma_parts_thousands_and_nothing_else(printed: str) -> None:
+    changed = TABLE.replace(r"rate: ([\d.]+)", r"rate: (\S+)")
+    with pytest.raises(SitegenError, match="has no rate"):
+        read(ONE.replace("rate: 100.0", f"rate: {printed}"), text=changed)
+
+
+def test_a_record_is_one_repetition_also_where_another_lacks_a_figure() -> None:
+    reading = read(ONE + ONE.replace("p99: 31.5ms\n", "") + ONE)
+    of_p99 = [row.repetition for row in reading.measurements if row.statistic == "p99"]
+    assert of_p99 == [0, 2]
+
+
+def test_statistics_that_are_out_of_order_are_doubted_beyond_their_rounding() -> None:
+    low = read(ONE.replace("p99: 31.5ms", "p99: 9ms").replace('"latency mean"', ""))
+    assert {row.status for row in low.measurements} == {Status.OK}  # a mean may be above a p99
+    text = TABLE.replace('"latency mean" = "took / count"', '"latency p50" = "took / count"')
+    wrong = read(ONE.replace("p99: 31.5ms", "p99: 9ms"), text=text)
+    assert {row.status for row in wrong.measurements} == {Status.SUSPECT}
+    assert wrong.doubts[0][1] == "the statistics of latency are out of order"
+    rounded = read(ONE.replace("p99: 31.5ms", "p99: 10ms").replace("2.00s", "2.004s"), text=text)
+    assert {row.status for row in rounded.measurements} == {Status.OK}
+
+
+def test_why_a_record_is_no_result_stands_in_it_and_not_above() -> None:
+    text = TABLE.replace('ends = ["done"]', 'ends = ["done"]\nfails = "error"')
+    text = text.replace("[outputs.text.fields]", "[outputs.text.fields]\nerror = 'error: (.+)'")
+    assert not read(f"error: of the try before\n{ONE}", text=text).doubts
+    with pytest.raises(SitegenError, match="failed: no connection"):
+        read(ONE.replace("done", "error: no connection"), text=text)
