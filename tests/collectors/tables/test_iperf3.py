@@ -100,7 +100,7 @@ def test_loss_of_omitted_seconds_among_the_rest_is_suspect() -> None:
 
 
 def test_the_oldest_form_has_one_sum_and_does_not_say_the_target() -> None:
-    reading = read((RAW / "udp-3.1.json").read_bytes())
+    reading = read((RAW / "udp-3.1.json").read_bytes(), access="network")
     assert values(reading.measurements)["bitrate", "value"] == 0.99 * 655360000 / 8
     assert [kind for kind, _, _ in reading.doubts] == [Doubt.NOT_STATED]
 

@@ -43,7 +43,11 @@ def test_reports_of_other_sizes_are_other_series_and_of_the_same_repetitions() -
 
 
 def test_many_runs_of_a_method_are_its_samples() -> None:
-    row = next(line for line in data("mbw").splitlines(keepends=True) if line.startswith(b"1\tMethod: DUMB"))
+    row = next(
+        line
+        for line in data("mbw").splitlines(keepends=True)
+        if line.startswith(b"1\tMethod: DUMB")
+    )
     rows = [row.replace(b"1", b"%d" % number, 1) for number in range(2, 3000)]
     reading = read("mbw", data("mbw").replace(row, row + b"".join(rows)))
     counts = Counter(dict(sample.params)["method"] for sample in reading.samples)

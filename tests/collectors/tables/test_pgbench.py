@@ -97,7 +97,9 @@ def test_a_connection_for_each_transaction_and_a_limited_rate_are_other_series()
 
 def test_progress_without_a_head_is_of_the_report_after_it() -> None:
     one = (RAW / "old-11.out").read_text().replace("starting vacuum...end.\n", "")
-    two = one.replace("1448.2 tps", "1448.7 tps").replace("number of clients: 10", "number of clients: 20")
+    two = one.replace("1448.2 tps", "1448.7 tps").replace(
+        "number of clients: 10", "number of clients: 20"
+    )
     reading = read_data((one + two).encode())
     first = {(one.workload, one.x, one.y) for one in reading.samples if one.y > 1}
     assert first == {
