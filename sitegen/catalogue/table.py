@@ -222,8 +222,9 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     imported. ``each`` finds the results in it, ``rows`` the cells of tables in those, and ``only``
     says which count. Where they are all that stands in a mapping (``a.*``) a result's own name is
     ``record``, and that of the mapping ``record_of``. ``values`` gives an expression for each
-    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``, and ``entries``
-    places of mappings of which each entry is a parameter too, by what its name is begun with.
+    ``"metric statistic"``, ``params`` and ``workload`` are texts with ``{fields}``, as are
+    other names of the workload in ``named``, each with when it has that, and ``entries`` places of
+    mappings of which each entry is a parameter too, by what its name is begun with.
     ``asks`` is what the output does not say, ``beside`` names a document that lies beside it and
     says what it is of: its fields are found at ``$beside``. ``ends`` are texts without one of which
     it is not whole, ``same`` are fields that all its results have alike, and ``fails`` is that in
@@ -243,6 +244,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     only: str = ""
     fields: dict[Name, Place | Field] = {}
     workload: str = ""
+    named: dict[Text, Formula] = {}
     params: Words = {}
     entries: dict[str, Place] = {}
     checks: tuple[Check, ...] = ()

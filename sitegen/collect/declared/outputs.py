@@ -210,7 +210,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     own = {key: filled(text, texts) or "" for key, text in output.params.items()}
     own = {**dict(record.entries(output)), **{key: value for key, value in own.items() if value}}
     about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items()}
-    workload = known.workload or _label(filled(output.workload or declared.benchmark, texts))
+    workload = known.workload or _label(filled(_name(declared, output, here), texts))
     figures = [
         (*declared.metric_of(key, output), formula, *_figure(declared, output, key, here, recorder))
         for key, formula in output.values.items()
@@ -341,6 +341,13 @@ def _time(text: str) -> str:
     except (ValueError, OverflowError, OSError):
         return ""
     return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _name(declared: Declared, output: Output, here: Fields) -> str:
+    """Return the name of a record's workload: the first whose condition holds, or the usual one."""
+    values = fields.values(here)
+    named = (name for name, when in output.named.items() if formulas.value(when, values))
+    return next(named, output.workload or declared.benchmark)
 
 
 def _label(text: str | None) -> str:

@@ -383,3 +383,17 @@ def test_why_a_record_is_no_result_stands_in_it_and_not_above() -> None:
     assert not read(f"error: of the try before\n{ONE}", text=text).doubts
     with pytest.raises(SitegenError, match="failed: no connection"):
         read(ONE.replace("done", "error: no connection"), text=text)
+
+
+def test_a_workload_has_another_name_where_its_condition_holds() -> None:
+    named = TABLE.replace(
+        'workload = "{kind}-{threads}"',
+        'workload = "{kind}-{threads}"\nnamed = { "{kind}-alone" = "threads == 1" }',
+    )
+    data = ONE + ONE.replace("threads: 4", "threads: 1")
+    assert {row.workload for row in read(data, text=named).measurements} == {
+        "read-4",
+        "read-alone",
+    }
+    with pytest.raises(SitegenError, match="asks for 'thread', which is no field"):
+        checking.check(table(named.replace('"threads == 1"', '"thread == 1"')))
