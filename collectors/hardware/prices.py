@@ -19,10 +19,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Struct
 
-from collectors import tables
+from collectors import text_tables
 from collectors.hardware import headings
 from collectors.hardware.headings import Columns, Price
-from collectors.tables import Row, Table
+from collectors.text_tables import Row, Table
 from sitegen.collect import Reader, Reading, Recorder, Settings, described
 from sitegen.collect.text import decoded
 from sitegen.errors import SitegenError
@@ -104,7 +104,7 @@ def knows(data: bytes) -> bool:
 
 def _tables(data: bytes) -> Iterator[Table]:
     text = _whole_lines(decoded(data[:_MOST_BYTES]))
-    return chain(tables.in_markdown(text), tables.in_html(text))
+    return chain(text_tables.in_markdown(text), text_tables.in_html(text))
 
 
 def _whole_lines(text: str) -> str:
