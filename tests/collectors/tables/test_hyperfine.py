@@ -90,7 +90,7 @@ def test_a_command_that_a_signal_ended_has_failed() -> None:
     [
         ({"mean": 0.018}, "the single times make them"),
         ({"min": 0.001}, "the single times make them"),
-        ({"median": 0.5}, "is not between the least and the largest"),
+        ({"median": 0.5}, "out of order"),
     ],
 )
 def test_figures_that_contradict_each_other_are_suspect(

@@ -20,9 +20,9 @@ TABLE = declared.shipped()["iperf3"]
 Values = dict[tuple[str, str], float | None]
 
 
-def read(data: bytes) -> Reading:
+def read(data: bytes, **asked: str) -> Reading:
     [reader] = [each for each in collector(TABLE).READERS if each.knows(data)]
-    [reading] = reader.runs(data, {})
+    [reading] = reader.runs(data, asked)
     return reading
 
 
@@ -48,6 +48,7 @@ def test_bits_become_bytes_of_what_the_receiver_got() -> None:
     assert found["server_cpu_usage", "value"] == pytest.approx(0.2245987222)
     assert {row.status for row in reading.measurements} == {Status.OK}
     assert dict(reading.measurements[0].params) == {
+        "access": "loopback",
         "direction": "send",
         "protocol": "tcp",
         "streams": "1",
@@ -99,7 +100,7 @@ def test_loss_of_omitted_seconds_among_the_rest_is_suspect() -> None:
 
 
 def test_the_oldest_form_has_one_sum_and_does_not_say_the_target() -> None:
-    reading = read((RAW / "udp-3.1.json").read_bytes())
+    reading = read((RAW / "udp-3.1.json").read_bytes(), access="network")
     assert values(reading.measurements)["bitrate", "value"] == 0.99 * 655360000 / 8
     assert [kind for kind, _, _ in reading.doubts] == [Doubt.NOT_STATED]
 
@@ -130,7 +131,7 @@ def test_what_is_no_result_says_why(name: str, message: str) -> None:
 
 
 def test_the_report_of_a_server_lacks_the_other_end() -> None:
-    reading = read((RAW / "server.json").read_bytes())
+    reading = read((RAW / "server.json").read_bytes(), access="loopback")
     assert {row.status for row in reading.measurements} == {Status.FAILED}
     assert "import the report of the client" in reading.doubts[0][1]
 
@@ -182,8 +183,37 @@ def test_text_of_udp_says_its_target_only_when_it_is_verbose() -> None:
     assert values(verbose.measurements)["client_cpu_usage", "value"] == pytest.approx(0.113)
     short = read((RAW / "udp-2-reverse.txt").read_bytes())
     assert dict(short.measurements[0].params)["target_bitrate"] == "unknown"
+    assert [kind for kind, _, _ in short.doubts] == [Doubt.NOT_STATED]
+    assert verbose.doubts == ()
     assert values(short.measurements)["lost_share", "value"] == 7 / 17808
     assert values(short.measurements)["jitter", "value"] == pytest.approx(15e-6)
+
+
+def test_where_the_server_was_is_asked_unless_it_was_here() -> None:
+    away = (RAW / "tcp.txt").read_bytes().replace(b"127.0.0.1", b"192.0.2.7")
+    with pytest.raises(SitegenError, match="add --set access=") as refused:
+        read(away)
+    assert "\n" not in str(refused.value)
+    about = dict(read(away, access="network").measurements[0].params)
+    assert about["access"] == "network"
+    with pytest.raises(SitegenError, match="the file says 'loopback', not 'network'"):
+        read((RAW / "tcp.json").read_bytes(), access="network")
+
+
+def test_text_that_counts_nothing_sent_again_may_be_of_sctp() -> None:
+    text = (RAW / "tcp.txt").read_text().replace("Retr", "    ")
+    with pytest.raises(SitegenError, match="add --set protocol="):
+        read(text.encode())
+    about = dict(read(text.encode(), protocol="sctp").measurements[0].params)
+    assert about["protocol"] == "sctp"
+    verbose = text.replace("[ ID]", "Starting Test: protocol: SCTP, 1 streams\n[ ID]", 1)
+    assert dict(read(verbose.encode()).measurements[0].params)["protocol"] == "sctp"
+
+
+def test_text_of_both_ways_at_once_is_no_bitrate() -> None:
+    both = (RAW / "tcp.txt").read_bytes() + (RAW / "bidir.txt").read_bytes()
+    statuses = [row.status for row in read(both).measurements if row.metric == "iperf3.bitrate"]
+    assert statuses == [Status.OK, Status.FAILED]
 
 
 def test_text_of_several_streams_without_their_sum_has_no_bitrate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,25 @@ def test_reports_of_other_sizes_are_other_series_and_of_the_same_repetitions() -
     found = [(dict(row.params)["array_mib"], row.repetition) for row in memcpy]
     assert found == [("64", 0), ("64", 1), ("32", 0)]
     assert memcpy[2].status == Status.SUSPECT
+
+
+def test_many_runs_of_a_method_are_its_samples() -> None:
+    row = next(
+        line
+        for line in data("mbw").splitlines(keepends=True)
+        if line.startswith(b"1\tMethod: DUMB")
+    )
+    rows = [row.replace(b"1", b"%d" % number, 1) for number in range(2, 3000)]
+    reading = read("mbw", data("mbw").replace(row, row + b"".join(rows)))
+    counts = Counter(dict(sample.params)["method"] for sample in reading.samples)
+    assert counts == {"MEMCPY": 3, "DUMB": 3 + 2998, "MCBLOCK": 3}
+
+
+def test_blocks_of_another_size_are_another_series_and_one_file_has_one_size() -> None:
+    small = data("mbw").replace(b"Using 262144 bytes", b"Using 4096 bytes")
+    assert dict(read("mbw", small).measurements[2].params)["block_size"] == "4096"
+    with pytest.raises(SitegenError, match="several block sizes: 262144, 4096"):
+        read("mbw", data("mbw") + small)
 
 
 def test_averages_alone_are_read_as_people_keep_them() -> None:

@@ -76,7 +76,7 @@ def test_of_a_folder_only_the_models_name_is_kept() -> None:
         ("decode", "throughput", {"value": 9.9}, "are fewer than the tokens of the batch"),
         ("prefill", "throughput", {"value": 3.3}, "are not the batch of 2"),
         ("decode", "latency", {"total": 60.0}, "are not 60 s"),
-        ("prefill", "latency", {"p90": 0.01}, "not in the order"),
+        ("prefill", "latency", {"p90": 0.01}, "out of order"),
     ],
 )
 def test_figures_that_contradict_each_other_are_doubted(

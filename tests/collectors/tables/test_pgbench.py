@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sitegen.catalogue import declared
 from sitegen.collect import Host, Plan, RawOutput, Reading, Request
 from sitegen.collect.declared.collector import TableCollector, collector
 from sitegen.errors import SitegenError
-from sitegen.model import Status, ToolIdentity
+from sitegen.model import Doubt, Status, ToolIdentity
 from tests import site_checks as check
 
 RAW = check.ROOT / "tests" / "raw" / "pgbench"
@@ -88,7 +89,33 @@ def test_reports_one_after_another_are_runs_of_their_own() -> None:
 
 def test_a_connection_for_each_transaction_and_a_limited_rate_are_other_series() -> None:
     assert params(read("reconnecting"))["connections"] == "reopened"
-    assert params(read("rate"))["rate"] == "limited"
+    limited = read("rate")
+    assert params(limited)["rate"] == "limited"
+    assert [kind for kind, _, _ in limited.doubts] == [Doubt.NOT_STATED]
+    assert {row.status for row in limited.measurements} == {Status.OK}
+
+
+def test_progress_without_a_head_is_of_the_report_after_it() -> None:
+    one = (RAW / "old-11.out").read_text().replace("starting vacuum...end.\n", "")
+    two = one.replace("1448.2 tps", "1448.7 tps").replace(
+        "number of clients: 10", "number of clients: 20"
+    )
+    reading = read_data((one + two).encode())
+    first = {(one.workload, one.x, one.y) for one in reading.samples if one.y > 1}
+    assert first == {
+        ("tpcb-like-10", 5, 1448.2),
+        ("tpcb-like-10", 10, 1451.6),
+        ("tpcb-like-20", 5, 1448.7),
+        ("tpcb-like-20", 10, 1451.6),
+    }
+
+
+def test_progress_without_any_report_takes_no_time() -> None:
+    line = "progress: 5.0 s, 1448.2 tps, lat 6.903 ms stddev 3.114\n"
+    started = time.process_time()
+    reading = read_data((line * 20_000 + "x\n").encode() + (RAW / "old-11.out").read_bytes())
+    assert time.process_time() - started < 2
+    assert len(reading.samples) == 4
 
 
 @pytest.mark.parametrize(

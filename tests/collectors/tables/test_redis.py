@@ -208,6 +208,31 @@ def test_a_server_is_started_measured_and_gone(tmp_path: Path) -> None:
     assert raw.get("server_version")
 
 
+def test_of_a_server_that_was_not_started_here_nothing_is_said() -> None:
+    def kept(**given: str) -> set[str]:
+        request = Request("quick", 1, given, 2, RAW, RAW, 1 << 40, "redis")
+        return {one.name for one in table().plan(TOOL, request).parameters}
+
+    assert kept() - kept(address="192.0.2.1:6379") == {"appendonly", "io_threads"}
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "becomes"),
+    [
+        ("csv.out", '"6.343"', '"5.243"'),
+        ("text.out", "10.167    20.863", " 4.167    20.863"),
+        ("memtier.json", '"Max Latency": 9.4', '"Max Latency": 0.4'),
+    ],
+)
+def test_percentiles_out_of_order_are_suspect(name: str, was: str, becomes: str) -> None:
+    text = (RAW / name).read_text()
+    assert was in text
+    asked = {"csv.out": ASKED, "text.out": TEXT}.get(name, {"access": "loopback"})
+    reading = read_data(text.replace(was, becomes, 1).encode(), asked)
+    assert Status.SUSPECT in {row.status for row in reading.measurements}
+    assert any("out of order" in sentence for _, sentence, _ in reading.doubts)
+
+
 def test_a_tool_that_failed_is_no_result() -> None:
     step = table().plan(TOOL, Request("quick", 1, {}, 2, RAW, RAW, 1 << 40, "redis")).steps[0]
     raw = RawOutput(

@@ -14,9 +14,10 @@ from tests import site_checks as check
 RAW = check.ROOT / "tests" / "raw" / "sockperf"
 
 
-def read(name: str) -> Reading:
+def read(name: str, host: str = "127.0.0.1", **asked: str) -> Reading:
     [reader] = collector(declared.shipped()["sockperf"]).READERS
-    [reading] = reader.runs((RAW / f"{name}.out").read_bytes(), {"message_size": "64"})
+    data = (RAW / f"{name}.out").read_bytes().replace(b"127.0.0.1", host.encode())
+    [reading] = reader.runs(data, {"message_size": "64", **asked})
     return reading
 
 
@@ -31,10 +32,26 @@ def test_its_percentiles_are_read_in_seconds() -> None:
     assert {row.status for row in rows.values()} == {Status.OK}
 
 
+def test_where_the_server_was_is_asked_unless_it_was_here() -> None:
+    assert dict(read("ping-pong").measurements[0].params)["access"] == "loopback"
+    with pytest.raises(SitegenError, match="add --set access="):
+        read("ping-pong", "192.0.2.7")
+    about = dict(read("ping-pong", "192.0.2.7", access="network").measurements[0].params)
+    assert about["access"] == "network"
+
+
 def test_a_load_that_was_not_answered_is_suspect() -> None:
     reading = read("under-load")
     assert {row.status for row in reading.measurements} == {Status.SUSPECT}
     assert reading.doubts[0][1] == "0 messages were dropped, 5 of 401 were answered"
+
+
+def test_percentiles_out_of_order_are_suspect() -> None:
+    [reader] = collector(declared.shipped()["sockperf"]).READERS
+    data = (RAW / "ping-pong.out").read_bytes().replace(b"99.000 =  733", b"99.000 = 7733")
+    [reading] = reader.runs(data, {"message_size": "64"})
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
+    assert "out of order" in reading.doubts[0][1]
 
 
 @pytest.mark.parametrize("name", ["full-rtt", "refused"])

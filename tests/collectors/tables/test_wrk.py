@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_times_are_seconds_and_bytes_are_of_powers_of_two() -> None:
     assert found["complete_requests", "value"] == 68465
     assert found["error_rate", "value"] == 0
     assert dict(reading.measurements[0].params) == {
+        "access": "loopback",
         "concurrency": "50",
         "load": "closed",
         "scheme": "http",
@@ -127,6 +129,25 @@ def test_the_99th_percentile_in_the_place_of_the_largest_is_not_the_largest() ->
 def test_a_rate_that_was_not_reached_is_said() -> None:
     [doubt] = read(recorded("wrk2-p99"), {"rate": "4000"}).doubts
     assert doubt[0] == Doubt.NOT_REACHED
+
+
+def test_where_the_server_was_is_asked_unless_it_was_here() -> None:
+    for name, rate in (("http", {}), ("wrk2", {"rate": "2000"})):
+        away = recorded(name).replace("127.0.0.1", "192.0.2.7")
+        with pytest.raises(SitegenError, match="add --set access="):
+            read(away, rate)
+        about = dict(read(away, {**rate, "access": "network"}).measurements[0].params)
+        assert about["access"] == "network"
+        with pytest.raises(SitegenError, match="the file says 'loopback'"):
+            read(recorded(name), {"access": "network"})
+
+
+def test_a_line_of_many_commands_takes_no_time() -> None:
+    started = time.process_time()
+    text = recorded("wrk2").partition("\n")[2]
+    reading = read("wrk -R 1 " * 20_000 + "\n" + "wrk " * 20_000 + "\n" + text, {"rate": "2000"})
+    assert time.process_time() - started < 1
+    assert dict(reading.measurements[0].params)["rate"] == "2000"
 
 
 def test_two_reports_of_one_server_are_repetitions_and_of_two_are_refused() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sitegen.catalogue import declared
 from sitegen.collect import Reading
 from sitegen.collect.declared.collector import collector
 from sitegen.errors import SitegenError
-from sitegen.model import Status
+from sitegen.model import Comparability, Status
 from tests import site_checks as check
 
 RAW = check.ROOT / "tests" / "raw" / "ycsb"
@@ -16,6 +18,8 @@ ASKED = {
     "database": "redis",
     "ycsb_workload": "workloada",
     "threads": "8",
+    "phase": "run",
+    "target": "0",
     "access": "loopback",
 }
 
@@ -66,6 +70,7 @@ def test_the_command_line_says_what_was_run() -> None:
         "access": "loopback",
         "database": "redis",
         "phase": "run",
+        "target": "0",
         "threads_of_client": "8",
         "ycsb_workload": "workloada",
     }
@@ -83,11 +88,26 @@ def test_two_reports_in_one_file_are_each_by_its_own_command_line() -> None:
     assert about == {("workloada", "8"), ("workloadb", "16")}
 
 
+def test_loading_and_a_rate_that_was_asked_for_are_other_series_in_both_forms() -> None:
+    command = "-s -P workloads/workloada -p recordcount=5000 -p fieldlength=64 -target 900 "
+    text = (RAW / "run.out").read_text().replace("-s -P workloads/workloada ", command)
+    text = text.replace("-threads 8 -t\n", "-threads 8 -load\n")
+    reading = read_data(text.encode(), {"access": "loopback"})
+    about = dict(reading.measurements[0].params)
+    assert (about["phase"], about["target"], about["ycsb_workload"]) == ("load", "900", "workloada")
+    kept = {one.name: (one.value, one.comparability) for one in reading.parameters}
+    assert kept["record_count"] == ("5000", Comparability.MUST_MATCH)
+    assert kept["field_length"] == ("64", Comparability.MUST_MATCH)
+    asked = {**ASKED, "phase": "load", "target": "900"}
+    assert dict(read("array.json", **asked).measurements[0].params) == about
+
+
+@pytest.mark.parametrize("name", ["stdout.out", "array.json"])
 @pytest.mark.parametrize("missing", ASKED)
-def test_what_a_report_does_not_say_is_asked(missing: str) -> None:
+def test_what_a_report_does_not_say_is_asked(missing: str, name: str) -> None:
     asked = {name: value for name, value in ASKED.items() if name != missing}
     with pytest.raises(SitegenError, match=f"add --set {missing}="):
-        read("stdout.out", **asked)
+        read(name, **asked)
 
 
 def test_operations_that_failed_make_a_report_suspect() -> None:
@@ -96,10 +116,26 @@ def test_operations_that_failed_make_a_report_suspect() -> None:
     assert "15 updates failed" in {sentence for _, sentence, _ in reading.doubts}
 
 
+def test_answers_that_are_not_ok_make_a_json_suspect_and_batched_ones_do_not() -> None:
+    document = json.loads((RAW / "array.json").read_text())
+    [answers] = [
+        one for one in document if (one["metric"], one["measurement"]) == ("UPDATE", "Return=OK")
+    ]
+    answers["value"] -= 15
+    reading = read_data(json.dumps(document).encode(), ASKED)
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
+    assert "of 49895 updates 49880 went well" in {sentence for _, sentence, _ in reading.doubts}
+    document.append({"metric": "UPDATE", "measurement": "Return=BATCHED_OK", "value": 15})
+    assert not read_data(json.dumps(document).encode(), ASKED).doubts
+    lines = (RAW / "failed.out").read_text().replace("Return=ERROR", "Return=BATCHED_OK")
+    batched = "\n".join(line for line in lines.splitlines() if "-FAILED" not in line)
+    assert not read_data(batched.encode(), {"access": "loopback"}).doubts
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "says"),
     [
-        ("99thPercentileLatency(us), 901", "99thPercentileLatency(us), 501", "not in their order"),
+        ("99thPercentileLatency(us), 901", "99thPercentileLatency(us), 501", "out of order"),
         ("[READ], Operations, 50105", "[READ], Operations, 501050", "fewer than the 501050 reads"),
         (
             "[READ], AverageLatency(us), 301.25",
