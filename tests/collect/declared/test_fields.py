@@ -48,6 +48,7 @@ def test_what_several_values_come_to_is_not_known_where_one_is_no_number() -> No
 
 @pytest.mark.parametrize(
     ("printed", "value"),
+    [("1,234", 1234), ("12,345,678.5", 12345678.5), ("-1,000e3", -1e6)],
 )
 def test_a_comma_stands_between_thousands(printed: str, value: float) -> None:
     one = table(form="text", fields={"took": r"took (\S+)"})
