@@ -54,15 +54,19 @@ _SPELLED = {
 _ONCE = ("op", "iter", "iteration", "call", "run", "ops", "iters")
 _SECOND = ("s", "sec", "second")
 _SLUG = re.compile(r"[^a-z0-9]+")
-_NUMBER = r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?"
+#: A comma stands between thousands: of one that stands elsewhere nobody knows what it is.
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3}){1,9}|\d{1,30})(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?"
 #: A further figure of a benchmark of Go, after the first.
 _FURTHER = re.compile(rf"\s*({_NUMBER})\s+(\S.{{0,{LONGEST_UNIT}}}?)\s*")
-_RANGE = re.compile(rf"(?:±|\+/-|\+-)\s*({_NUMBER})")
+_RANGE = re.compile(rf"(?:±|\+/-|\+-)\s*({_NUMBER})\s*")
 _PROCESSES = re.compile(r"(?:^|\n)(\d{1,6}) procs(?:\n|$)|(?:^|\n)threads: (\d{1,6})(?:\n|$)")
 _BEGIN = re.compile(rb"\s*(?:window\.)?BENCHMARK_DATA\s*=\s*")
 #: Each run keeps a copy of the file.
 _MOST_RUNS = 500
+#: How far into what else a benchmark says its number of threads is looked for.
+_MOST_EXTRA = 10_000
 
+_Suite = Annotated[str, msgspec.Meta(max_length=10_000)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 
 
@@ -94,7 +98,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class _History(msgspec.Struct, frozen=True):
-    entries: dict[str, list[_Entry]]
+    entries: dict[_Suite, list[_Entry]]
 
 
 class _Unit(NamedTuple):
@@ -106,10 +110,13 @@ class _Unit(NamedTuple):
 
 
 class _Figure(NamedTuple):
-    name: str
+    """A figure as it is printed, and the benchmark with its threads."""
+
     value: float
-    unit: str
-    bench: _Bench
+    printed: str
+    name: str
+    processes: str | None
+    spread: str
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -130,29 +137,21 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
 
 def _run(suite: str, entry: _Entry) -> Reading:
-    definitions: dict[str, MetricDefinition] = {}
-    recorder = Recorder(ToolIdentity("github-action-benchmark", ""))
+    figures = [(figure, *_measured(entry.tool, figure.printed)) for figure in _figures(entry)]
+    definitions = {metric.id: metric for _, _, metric, _ in figures}
+    recorder = Recorder(ToolIdentity(BENCHMARK, ""), tuple(definitions.values()))
     recorder.started_at = timestamp(datetime.fromtimestamp(entry.date / 1000, UTC))
     recorder.parameter("tool", entry.tool, Comparability.IGNORED)
     if entry.commit and entry.commit.id:
         recorder.parameter("commit", entry.commit.id[:64], Comparability.CAVEAT)
-    for name, value, printed, bench in _figures(entry):
-        unit = _unit(printed)
-        better, doubted = _better(entry.tool, unit)
-        metric = _metric(unit, better)
-        definitions.setdefault(metric.id, metric)
-        recorder.definitions = tuple(definitions.values())
-        processes = _PROCESSES.search(bench.extra or "")
-        about = params(
-            suite=one_line(suite, 200),
-            name=one_line(name, 400),
-            processes=processes and (processes[1] or processes[2]),
-        )
-        series = recorder.series(_workload(suite), about)
-        shown = f"{value:.12g} {one_line(printed, LONGEST_UNIT)}".strip()
-        series.add(metric.id, "value", value * unit.factor, shown)
-        spread = _RANGE.match(str(bench.range)) if entry.tool in _DEVIATE else None
-        series.add(metric.id, "stddev", spread and float(spread[1]) * unit.factor)
+    workload, title = _workload(suite), one_line(suite, 200)
+    for figure, factor, metric, doubted in figures:
+        about = params(suite=title, name=figure.name, processes=figure.processes)
+        series = recorder.series(workload, about)
+        shown = f"{figure.value:.12g} {one_line(figure.printed, LONGEST_UNIT)}".strip()
+        series.add(metric.id, "value", figure.value * factor, shown)
+        spread = _RANGE.fullmatch(figure.spread) if entry.tool in _DEVIATE else None
+        series.add(metric.id, "stddev", spread and _number(spread[1]) * factor)
         if doubted:
             recorder.doubt(Doubt.INCONSISTENT, doubted, series.workload)
     recorder.note("The file does not name the machine that measured.")
@@ -171,18 +170,28 @@ def _figures(entry: _Entry) -> Iterator[_Figure]:
         if whole != bench.name and whole in lines:
             continue
         first, *others = unit.split("\t")
-        yield _Figure(bench.name, _number(bench.value), first.strip(), bench)
+        threads = _PROCESSES.search(bench.extra or "", 0, _MOST_EXTRA)
+        processes = threads and (threads[1] or threads[2])
+        about = (one_line(bench.name, 400), processes, str(bench.range))
+        yield _Figure(_number(bench.value), first.strip(), *about)
         for text in others:
             if match := _FURTHER.fullmatch(text):
-                yield _Figure(bench.name, float(match[1]), match[2], bench)
+                yield _Figure(_number(match[1]), match[2], *about)
 
 
 def _number(value: float | str) -> float:
     """Return a value, also one that somebody's own script wrote as a text."""
-    text = str(value).replace(",", "")
+    text = str(value)
     if not re.fullmatch(_NUMBER, text):
         raise SitegenError(f"{text[:40]!r} is no number", where="value")
-    return float(text)
+    return float(text.replace(",", ""))
+
+
+def _measured(tool: str, printed: str) -> tuple[float, MetricDefinition, str]:
+    """Return what one of a printed unit is in its base unit, the metric, and what is doubted."""
+    unit = _unit(printed)
+    better, doubted = _better(tool, unit)
+    return unit.factor, _metric(unit, better), doubted
 
 
 def _unit(printed: str) -> _Unit:

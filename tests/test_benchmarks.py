@@ -56,7 +56,7 @@ def test_the_rich_report_is_the_same_each_time_and_sound(tmp_path: Path) -> None
     archive = Archive(tmp_path / "one" / "archive")
     runs = [archive.read(entry) for entry in archive.scan()]
     assert {(run.environment, run.benchmark) for run in runs} == set(
-        itertools.product(("metal", "vm", "cvm"), FAMILIES)
+        itertools.product(("metal", "vm", "cvm"), [n for n, f in FAMILIES.items() if f.collected])
     )
     assert [run.benchmark for run in runs if run.withdrawn] == ["7z"]
     assert list(archive.fsck()) == []

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from collectors.tables import Table
+from collectors.text_tables import Table
 
 #: What a link in Markdown is to who reads it, and its address.
 LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")

@@ -126,7 +126,7 @@ def _take(recorder: Recorder, case: _Case, asks: Asks) -> None:
     unit = _UNIT.search(case.description)
     rows = [row or [] for row in case.matrix or ()]
     if case.status != "Passed" or unit is None or not any(rows):
-        series.failed("hardware.copy_bandwidth")
+        series.failed(_metric(case, unit[1] if unit else ""))
         status = case.status or "nothing"
         recorder.note(f"Of {case.name} nvbandwidth says {status}: recorded as failed.")
         return
@@ -151,6 +151,12 @@ def _take(recorder: Recorder, case: _Case, asks: Asks) -> None:
         if abs(whole - of_all) > _SUM_SLACK * of_all:
             sentence = f"the sum is {case.sum:.6g} GB/s, and its parts add up to {of_all / 1e9:.6g}"
             recorder.doubt(Doubt.INCONSISTENT, sentence, label)
+
+
+def _metric(case: _Case, unit: str) -> str:
+    """Return what a test case was to measure: of one that failed the name may be all there is."""
+    named = "ns" if "latency" in case.name else "GB/s"
+    return _METRICS[unit or named][0]
 
 
 def _add(  # noqa: PLR0913 - a cell has as many sides

@@ -19,10 +19,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Struct
 
-from collectors import tables
+from collectors import text_tables
 from collectors.hardware import headings
 from collectors.hardware.headings import Columns, Price
-from collectors.tables import Row, Table
+from collectors.text_tables import Row, Table
 from sitegen.collect import Reader, Reading, Recorder, Settings, described
 from sitegen.collect.text import decoded
 from sitegen.errors import SitegenError
@@ -104,7 +104,7 @@ def knows(data: bytes) -> bool:
 
 def _tables(data: bytes) -> Iterator[Table]:
     text = _whole_lines(decoded(data[:_MOST_BYTES]))
-    return chain(tables.in_markdown(text), tables.in_html(text))
+    return chain(text_tables.in_markdown(text), text_tables.in_html(text))
 
 
 def _whole_lines(text: str) -> str:
@@ -249,14 +249,18 @@ def _number(digits: str) -> Fraction:
 
 
 def _write(recorder: Recorder, found: _Prices) -> None:
-    """Write each price once; two that contradict each other are both left out."""
+    """Write each price once; nothing of what has two that contradict each other."""
     months = 0
     for key, by_period in found.offers.items():
-        hour, month = (
-            _agreed(recorder, dict(key)["sku"], by_period.get(period, set())) for period in _SHORT
-        )
+        sku = dict(key)["sku"]
+        if several := [each for each in by_period.values() if len({o.amount for o in each}) > 1]:
+            printed = ", ".join(sorted(offer.printed for offer in several[0])[:4])
+            name = ", ".join(filter(None, (sku, dict(key).get("billing"))))
+            recorder.note(f"{name} is left out: it has several prices, {printed}.")
+            continue
+        hour, month = (min(by_period.get(period, ()), default=None) for period in _SHORT)
         if hour:
-            status = _status(recorder, dict(key)["sku"], hour, month)
+            status = _status(recorder, sku, hour, month)
             series = recorder.series(_WORKLOAD, key, status=status)
             series.add("hardware.price", "value", float(hour.amount), hour.printed)
         elif month:
@@ -271,15 +275,6 @@ def _write(recorder: Recorder, found: _Prices) -> None:
     if months:
         prices = f"{months} price is" if months == 1 else f"{months} prices are"
         recorder.note(f"{prices} stated for a month and divided by {_HOURS} hours.")
-
-
-def _agreed(recorder: Recorder, sku: str, offers: set[_Offer]) -> _Offer | None:
-    """Return the one price of what several rows name; nothing where they contradict each other."""
-    if len({offer.amount for offer in offers}) > 1:
-        printed = ", ".join(sorted(offer.printed for offer in offers)[:4])
-        recorder.note(f"{sku} is left out: it has several prices, {printed}.")
-        return None
-    return min(offers, default=None)
 
 
 def _status(recorder: Recorder, sku: str, hour: _Offer, month: _Offer | None) -> Status:

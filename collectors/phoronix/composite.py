@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from collectors.phoronix import scales, systems
@@ -43,11 +43,13 @@ _BARS = frozenset({"", "BAR_GRAPH"})
 #: What the suite notes of setting a test up, as results of the test.
 _SET_UP = "test install "
 _BETTER = {"HIB": "higher", "LIB": "lower"}
-_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?")
 _VERSION = re.compile(r"v?(\d[\w.+-]{0,60})$")
 _PROFILE_VERSION = re.compile(r"-\d{1,4}\.\d{1,4}\.\d{1,4}$")
 _UNUSABLE = re.compile(r"[^a-z0-9.]+")
 _MOST_RESULTS, _MOST_LISTED = 5_000, 12
+#: Each run keeps a copy of the file.
+_MOST_SYSTEMS = 500
 #: Units that do not say what is counted: the scale does.
 _COUNTS = frozenset({"1/s", "ratio"})
 _LONGEST_LABEL, _LONGEST_VALUE = 64, 400
@@ -66,31 +68,13 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
     Raises SitegenError, which names the systems, for a file of several where none is asked for.
     """
-    root = markup.document(data)
-    results = root.findall("Result")
-    if len(results) > _MOST_RESULTS:
-        message = f"holds {len(results):,} results, and {_MOST_RESULTS:,} at most are read"
-        raise SitegenError(message)
     asked = asks.system and " ".join(asks.system.split())
-    names = list(_names(root, results))
-    return tuple(_read(root, results, name, len(names)) for name in _chosen(names, asked))
-
-
-def _read(
-    root: markup.Element, results: Sequence[markup.Element], name: str, systems_in_it: int
-) -> Reading:
-    alike = [system for system in root.findall("System") if _name(system) == name]
-    file = _File(root, alike)
-    if systems_in_it > 1:
-        file.recorder.parameter(MACHINE_IN_FILE, _digest(name), Comparability.IGNORED)
-    return file.reading(results, name)
-
-
-def _names(root: markup.Element, results: Iterable[markup.Element]) -> Iterator[str]:
-    """Yield the names of the systems, those of values without a system too, each once."""
-    entries = (entry for result in results for entry in result.iterfind("Data/Entry"))
-    every = (_name(element) for each in (root.iterfind("System"), entries) for element in each)
-    yield from dict.fromkeys(every)
+    file = _File(markup.document(data))
+    chosen = _chosen(file.names, asked)
+    if len(chosen) > _MOST_SYSTEMS:
+        message = f"holds {len(chosen):,} systems, and {_MOST_SYSTEMS} at most are read at once"
+        raise SitegenError(message, fix="read them one by one: --set system=NAME")
+    return tuple(_Run(file, name).reading() for name in chosen)
 
 
 def _name(element: markup.Element) -> str:
@@ -182,39 +166,69 @@ class _Result(NamedTuple):
         )
 
 
+#: What a value is of, the id of its metric, and where it stands.
+_Value = tuple[_Result, str, markup.Element]
+
+
 class _File:
-    """A result file whose results of one system are recorded."""
+    """A result file, gone through once: its machines and their values, by the name of a system.
 
-    def __init__(self, root: markup.Element, alike: Sequence[markup.Element]) -> None:
-        self.alike = alike
-        self.left: Counter[str] = Counter()
-        stated = [markup.text(system, "TestClientVersion") for system in alike]
+    Raises SitegenError for one of too many results.
+    """
+
+    def __init__(self, root: markup.Element) -> None:
         client = _VERSION.search(markup.text(root, "Generated/TestClient"))
-        version = next(filter(None, [*stated, client[1] if client else ""]), "")
-        self.recorder = Recorder(ToolIdentity("Phoronix Test Suite", version[:60] or "unknown"))
-
-    def reading(self, results: Sequence[markup.Element], name: str) -> Reading:
-        """Return the run; raises SitegenError where no result of the system is read."""
-        definitions: dict[str, MetricDefinition] = {}
-        read: list[tuple[_Result, str, markup.Element]] = []
+        self.client = client[1] if client else ""
+        self.left: Counter[str] = Counter()
+        self.definitions: dict[str, MetricDefinition] = {}
+        self.machines: defaultdict[str, list[markup.Element]] = defaultdict(list)
+        self.values: defaultdict[str, list[_Value]] = defaultdict(list)
+        results = root.findall("Result")
+        if len(results) > _MOST_RESULTS:
+            message = f"holds {len(results):,} results, and {_MOST_RESULTS:,} at most are read"
+            raise SitegenError(message)
+        for system in root.iterfind("System"):
+            self.machines[_name(system)].append(system)
         for element in results:
-            result, form = _Result.of(element), markup.text(element, "DisplayFormat")
-            if form not in _BARS:
-                self.left[form[:40]] += 1
-            elif result.arguments.startswith(_SET_UP):
-                self.left["time and size of an installation"] += 1
-            else:
-                defined = result.definition
-                definitions.setdefault(defined.id, defined)
-                read.append((result, defined.id, element))
-        self.recorder.definitions = tuple(definitions.values())
-        for result, metric, element in read:
-            for entry in element.iterfind("Data/Entry"):
-                if _name(entry) == name:
-                    self._take(result, metric, entry)
-        return self._closed()
+            self._result(element)
 
-    def _closed(self) -> Reading:
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the systems, those of values without a system too, each once."""
+        return list(dict.fromkeys([*self.machines, *self.values]))
+
+    def _result(self, element: markup.Element) -> None:
+        result, form = _Result.of(element), markup.text(element, "DisplayFormat")
+        reason = form[:40] if form not in _BARS else ""
+        if not reason and result.arguments.startswith(_SET_UP):
+            reason = "time and size of an installation"
+        defined = result.definition
+        if reason:
+            self.left[reason] += 1
+        else:
+            self.definitions.setdefault(defined.id, defined)
+        for entry in element.iterfind("Data/Entry"):
+            values = self.values[_name(entry)]
+            if not reason:
+                values.append((result, defined.id, entry))
+
+
+class _Run:
+    """The results of one system of a file, as they are recorded."""
+
+    def __init__(self, file: _File, name: str) -> None:
+        self.alike, self.values, self.left = file.machines[name], file.values[name], file.left
+        stated = [markup.text(system, "TestClientVersion") for system in self.alike]
+        version = next(filter(None, [*stated, file.client]), "")
+        tool = ToolIdentity("Phoronix Test Suite", version[:60] or "unknown")
+        self.recorder = Recorder(tool, tuple(file.definitions.values()))
+        if len(file.names) > 1:
+            self.recorder.parameter(MACHINE_IN_FILE, _digest(name), Comparability.IGNORED)
+
+    def reading(self) -> Reading:
+        """Return the run; raises SitegenError where no result of the system is read."""
+        for result, metric, entry in self.values:
+            self._take(result, metric, entry)
         left = ", ".join(f"{count} of {form}" for form, count in sorted(self.left.items()))
         recorder = self.recorder
         if not recorder.measurements:

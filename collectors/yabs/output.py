@@ -63,7 +63,6 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _CLOCK = re.compile(r"\b(\d\d):(\d\d):(\d\d)\b(?: (AM|PM)\b)?")
 _ZONE = re.compile(r"\b(?:UTC|GMT|Z)\b|(?<!\S)([+-])(\d\d):?(\d\d)?\b")
 _VERSION = re.compile(r"\bv(20\d\d-\d\d-\d\d)\b")
-_TOOK = re.compile(r"YABS completed in (?:(\d{1,6}) min )?(\d{1,6}) sec")
 #: What the script prints of a part that it did not measure.
 _SKIPPED = (
     re.compile(r"(?m)^.{0,40}?(Less than .{1,20} of space available\. Skipping disk test)"),
@@ -141,7 +140,6 @@ class Output(Struct, frozen=True):
 
     version: str = ""
     started_at: str = ""
-    duration_s: float | None = None
     architecture: str = ""
     facts: tuple[Fact, ...] = ()
     disks: tuple[Disk, ...] = ()
@@ -201,14 +199,13 @@ def _object(text: str, start: int) -> str:
 
 
 def _of_text(text: str) -> Output:
-    version, took = _VERSION.search(text), _TOOK.search(text)
+    version = _VERSION.search(text)
     stated = dict(_FACT.findall(text))
     known = version[1] if version else ""
     disks, kilobyte = _right_unit(tuple(_disks(text)), known)
     return Output(
         known,
         _started(text),
-        60.0 * int(took[1] or 0) + int(took[2]) if took else None,
         "x86_64" if re.search(r"\b(?:Intel|AMD)\b", stated.get("Processor", "")) else "",
         tuple(_facts(stated)),
         disks,
@@ -418,7 +415,6 @@ class _Memory(Struct):
 
 class _Runtime(Struct):
     start: Number | None = None
-    elapsed: Number | None = None
 
 
 class _Document(Struct):
@@ -447,7 +443,6 @@ def _of_json(document: _Document, text: str) -> Output:
     return Output(
         document.version.removeprefix("v"),
         stamp(document.runtime.start) or (f"{day[1]}-{day[2]}-{day[3]}" if day else ""),
-        document.runtime.elapsed,
         document.os.arch,
         tuple(_facts(stated)),
         tuple(map(_block, document.fio)),

@@ -32,8 +32,9 @@ _TOLD, _LONGEST = 3, 600
 class Recorder(Struct):
     """Collects what is found of one run while its outputs are read; `reading` closes it.
 
-    ``definitions`` are those of metrics that the tool has and sitegen has not; the run carries
-    the ones it uses. ``natives`` are the tool's own names, by metric or by metric and statistic.
+    ``definitions`` are those of metrics that the tool has and sitegen has not, all of them before
+    the first row; the run carries the ones it uses. ``natives`` are the tool's own names, by
+    metric or by metric and statistic.
     """
 
     tool: ToolIdentity | None = None
@@ -123,7 +124,7 @@ class Recorder(Struct):
 
     def unit_of(self, metric: str) -> str:
         """Return the base unit of a metric, sitegen's or the tool's own; raises SitegenError."""
-        if metric not in METRICS and metric not in self._units:
+        if metric not in METRICS and not self._units:
             # A file may define thousands: they are looked through once.
             self._units = {each.id: each.unit for each in self.definitions}
         unit = METRICS[metric].unit if metric in METRICS else self._units.get(metric)

@@ -45,7 +45,7 @@ class DataFile(NamedTuple):
 def navigation(
     runs: Sequence[AnyRun], *, reports: bool = False, claims: bool = False
 ) -> tuple[Link, ...]:
-    """Return the links of the navigation: one for all tools of an area."""
+    """Return the links of the navigation: one for each area, else for each benchmark."""
     measured = {run.benchmark for run in runs}
     areas = {siblings(name, measured): None for name in in_order(measured)}
     pages = ["Compare", *["Reports"] * reports, *["Claims"] * claims, "Methodology", "Data"]
@@ -67,8 +67,7 @@ def siblings(benchmark: str, measured: Iterable[str]) -> tuple[str, ...]:
 
 def _link(names: tuple[str, ...]) -> Link:
     first = family(names[0])
-    title = first.area if len(names) > 1 else first.title
-    return Link(f"{names[0]}/", title, tuple(f"{name}/" for name in names))
+    return Link(f"{names[0]}/", first.area or first.title, tuple(f"{name}/" for name in names))
 
 
 def in_order(benchmarks: Iterable[str]) -> list[str]:

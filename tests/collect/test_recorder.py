@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections import UserList
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +33,24 @@ def test_a_row_has_the_unit_of_its_metric_and_a_series_again_is_its_next_repetit
     assert first == Measurement("w", "7z.rating", "value", "MIPS", 5.0, where, 0, "ok", "5")
     assert (own.unit, again.repetition) == ("op/s", 1)
     assert reading.definitions == (OWN,)
+
+
+def test_definitions_are_gone_through_once_however_many_there_are() -> None:
+    class Counted(UserList[MetricDefinition]):
+        times = 0
+
+        def __iter__(self) -> Iterator[MetricDefinition]:
+            self.times += 1
+            return super().__iter__()
+
+    many = Counted([MetricDefinition(f"x.m{n}", "Own", "s") for n in range(100)])
+    series = Recorder(definitions=many).series("w")
+    for n in range(100):
+        series.add(f"x.m{n}", "value", 1.0)
+    for _ in range(3):
+        with pytest.raises(SitegenError, match="not defined"):
+            series.add("x.none", "value", 1.0)
+    assert many.times == 1
 
 
 def test_what_is_absent_is_left_out_and_what_failed_is_kept_without_a_value() -> None:

@@ -37,7 +37,7 @@ _LENGTHS = {
 _STATISTICS = {"median": "p50"}
 #: From this share of the time to a first token on the load generator was late.
 _LATE = 0.1
-#: The window of its rate is from the first sending to the last answer.
+#: Of all stages together, which have no one load.
 _UNKNOWN = "serving"
 
 #: Also of requests that were sent before they were due.
@@ -111,7 +111,7 @@ def _run(report: _Report, asks: outputs.Served) -> Reading:
 
 
 def _lasted(good: _Successes) -> float | None:
-    """Return how long it took, as the rate of requests says."""
+    """Return how long it took, as the rate of requests says: from first sending to last answer."""
     rate = good.throughput.get("requests_per_sec")
     return good.count / rate if rate else None
 

@@ -17,7 +17,8 @@ from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.model import Comparability, Doubt, ToolIdentity
 
-#: What else makes another set-up of it, and what stands for nothing of the kind.
+#: What else makes another set-up of it, and what stands for nothing of the kind. So does the
+#: hardware: one label of an environment may stand for files of many machines.
 _PARALLEL = ("tp", "pp", "ep", "dp_attention", "dcp_size", "pcp_size", "num_workers")
 _SETTINGS = (
     *("precision", "spec_decoding", "spec_method", "mtp", "disagg", "is_multinode"),
@@ -95,13 +96,13 @@ def _run(document: Mapping[str, Any], asks: outputs.Served) -> Reading:
     for key, name in _ASIDE.items():
         if value := document.get(key):
             recorder.parameter(name, str(value)[:200], Comparability.CAVEAT)
-    hardware = next((document[key] for key in _HARDWARE if document.get(key)), None)
-    recorder.parameter("hardware", hardware and str(hardware)[:200], Comparability.CAVEAT)
+    machines = (_setting(key, document.get(key)) for key in _HARDWARE)
     settings = {name: _setting(name, document.get(name)) for name in _SETTINGS}
     pairs = outputs.about(
         asks,
         result.model,
         **{name: value for name, value in settings.items() if value},
+        hardware=next(filter(None, machines), None),
         engine=result.framework or None,
         concurrency=result.conc or None,
         input_tokens=result.isl or None,

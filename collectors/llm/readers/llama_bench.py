@@ -185,6 +185,9 @@ def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
     recorder.started_at = min(times, default="")
     recorder.note(_NOTE)
     names = sorted({name for test in tests for name in test.settings})
+    if len(names) > _MOST_SETTINGS:
+        message = f"has {len(names):,} different columns, and {_MOST_SETTINGS} at most are read"
+        raise SitegenError(message)
     by_name = {name: {test.settings.get(name) for test in tests} for name in names}
     varying = [name for name, values in by_name.items() if len(values) > 1]
     for name, values in by_name.items():

@@ -36,7 +36,7 @@ _ABOUT = {
     "qps": "rate",
     "Batch Size": "batch_size",
 }
-_SPLIT = ("tensor_parallel", "pipeline_parallel", "dtype", "dataset", "batch_size")
+_SPLIT = ("gpu", "tensor_parallel", "pipeline_parallel", "dtype", "dataset", "batch_size")
 _COUNTS = {"# of req.": "llm.requests"}
 _RATES = {
     "Tput (req/s)": "llm.request_throughput",
@@ -66,13 +66,14 @@ def read(data: bytes, asks: outputs.Lengths) -> tuple[Reading, ...]:
     rows = list(_rows(decode.document(data, Any)))
     if len(rows) > _MOST_ROWS:
         raise SitegenError(f"has more than {_MOST_ROWS:,} rows")
-    gpus = set()
-    for number, row in enumerate(rows, 1):
-        about = _about(row, f"row {number}")
-        gpus.add(about.pop("gpu", None))
+    abouts = [_about(row, f"row {number}") for number, row in enumerate(rows, 1)]
+    gpus = {about.get("gpu") for about in abouts}
+    for number, (row, about) in enumerate(zip(rows, abouts, strict=True), 1):
+        if len(gpus) == 1:
+            about.pop("gpu", None)
         _row(recorder, row, about, asks, f"row {number}")
-    for gpu in sorted(filter(None, gpus)):
-        recorder.fact("gpu", gpu, "vLLM nightly benchmarks, GPU")
+    if len(gpus) == 1:  # one of all is the machine's, of several each row has its own
+        recorder.fact("gpu", gpus.pop(), "vLLM nightly benchmarks, GPU")
     checks.consistent(recorder)
     return (recorder.reading(),)
 

@@ -40,6 +40,8 @@ _AGAIN = 10.0
 _MORE = 0.02
 _CENT = 0.01  # rates are printed with two decimals
 _MAX_LINE = 20_000
+#: Each goes through all answers, for those that name no model.
+_MOST_MODELS = 100
 _DURATIONS = (b'"eval_duration"', b'"total_duration"')
 _DONE = re.compile(rb'"done"\s*:\s*true')
 _EVAL_LINE = re.compile(rb"^[ \t]*eval rate:[ \t]+\S+ tokens/s", re.MULTILINE)
@@ -376,6 +378,8 @@ def _write(  # noqa: PLR0913 - what holds for all requests of a file
             "shown: say it with --set cpus=."
         )
     stated = sorted({answer.model for answer in answers if answer.model})
+    if len(stated) > _MOST_MODELS:
+        raise SitegenError(f"names {len(stated):,} models, and {_MOST_MODELS} at most are read")
     for name in stated or [model]:
         group = [answer for answer in answers if answer.model in {name, None}]
         lengths = {}  # that all of several requests have

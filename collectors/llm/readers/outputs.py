@@ -239,12 +239,14 @@ def unstated(series: Series, asks: Asks, *names: str) -> None:
     A length is stated too where its mean is measured.
     """
     pairs = dict(series.params)
-    rows = {
-        row.metric
-        for row in series.recorder.measurements
-        if row.workload == series.workload and pairs.items() <= dict(row.params).items()
-    }
-    missing = [name for name in names if name not in pairs and f"llm.{name}" not in rows]
+    missing = [name for name in names if name not in pairs]
+    if any(name != "model" for name in missing):  # a file may have thousands of series
+        rows = {
+            row.metric
+            for row in series.recorder.measurements
+            if row.workload == series.workload and pairs.items() <= dict(row.params).items()
+        }
+        missing = [name for name in missing if f"llm.{name}" not in rows]
     sentences = ["The file does not name the model."] if "model" in missing else []
     if others := [name for name in missing if name != "model"]:
         words = ", ".join(name.replace("_", " ") for name in others)

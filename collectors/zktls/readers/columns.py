@@ -60,7 +60,8 @@ _NAMES = {
     "version": "version sp1_version prover_version",
     "status": "status success verified ok valid",
     "date": "timestamp date started_at datetime",
-    "again": "run run_id rep repetition trial sample row index commit git_commit id",
+    "commit": "commit git_commit",
+    "again": "run run_id rep repetition trial sample row index id",
 }
 _ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
 _MEASURED = re.compile(
@@ -97,10 +98,12 @@ class Column(NamedTuple):
 def columns(names: Iterable[str]) -> list[Column]:
     """Return what the columns of a table are, in their order."""
     known: list[Column] = []
+    taken: set[tuple[str, ...]] = set()
     for name in names:
         column = _column(name)
-        twice = any(column[2:] == other[2:] for other in known if other.role)
+        twice = bool(column.role) and column[2:] in taken
         known.append(Column(*column[:2], unit=column.unit) if twice else column)
+        taken.add(column[2:])
     return known
 
 

@@ -29,6 +29,7 @@ from sitegen.collect import Reader, Reading, Recorder, Refused, Series, describe
 from sitegen.collect import settings as language
 from sitegen.errors import SitegenError
 from sitegen.model import (
+    Comparability,
     Doubt,
     MetricDefinition,
     Params,
@@ -60,6 +61,8 @@ _DONE = ("ok", "true", "success", "succeeded", "pass", "passed", "yes", "1")
 _DEVICES = ("cpu", "cuda", "gpu", "network", "local")
 #: Parameters that hold a whole number.
 _NUMBERED = ("size", "threads", "cores", "gpus", "concurrency", "processes", "workers", "requests")
+#: Role of a column of what a prover is built from -> its parameter.
+_BUILDS = {"version": "prover_version", "commit": "commit"}
 _SETTING = re.compile(r"[\w .:/+()-]{0,80}", re.ASCII)
 _BARE, _DECIMAL = re.compile(r"[0-9][0-9.,]{0,40}"), re.compile(r"[0-9]{0,20}\.[0-9]{1,40}")
 _MOST_CELLS, _MOST_TOLD, _MOST_ROWS, _AGREE = 200, 8, 20_000, Fraction(2, 100)
@@ -124,8 +127,11 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     rows = [cells for _, cells in table]
     if len(rows) > _MOST_ROWS:
         raise SitegenError(f"it has {len(rows):,} rows, and {_MOST_ROWS:,} at most are read")
-    listed = columns.columns(rows[0] if rows else ())
-    settings = [column for column in listed if _is_setting(column, rows)]
+    names = [*(rows[0] if rows else ())]
+    if len(names) > _MOST_CELLS:
+        raise SitegenError(f"it has {len(names):,} columns, and {_MOST_CELLS} at most are read")
+    listed = columns.columns(names)
+    settings = [column for column in listed if _is_setting(column, listed, rows)]
     for line, cells in table:
         with proofs.at(f"line {line}"):
             _row(recorder, listed, settings, cells, asks)
@@ -134,9 +140,10 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     if left:
         more = f" and {len(left) - _MOST_TOLD} more" if len(left) > _MOST_TOLD else ""
         recorder.note(f"Columns that are not read: {', '.join(left[:_MOST_TOLD])[:300]}{more}.")
-    versions = {_text(listed, cells, "version") for cells in rows}
-    stated = versions.pop() if len(versions) == 1 else ""
-    version = language.agreed("prover_version", asks.prover_version or None, stated or None)
+    version, commit = (_of_all(listed, rows, role) for role in _BUILDS)
+    if version is not None:
+        version = language.agreed("prover_version", asks.prover_version or None, version or None)
+    recorder.parameter("commit", commit or None, Comparability.CAVEAT)
     provers = {dict(row.params)["prover"] for row in recorder.measurements}
     recorder.tool = ToolIdentity(provers.pop() if len(provers) == 1 else "several", version or "")
     dates = {_text(listed, cells, "date") for cells in rows}
@@ -153,8 +160,19 @@ def _text(listed: Sequence[Column], cells: Cells, role: str) -> str:
     return text if is_plain(text) else ""
 
 
-def _is_setting(column: Column, rows: Sequence[Cells]) -> bool:
-    """Say whether a column tells series apart: whole numbers or names, and nothing measured."""
+def _of_all(listed: Sequence[Column], rows: Sequence[Cells], role: str) -> str | None:
+    """Return what all rows say in the column of a role, "" for nothing; None where they differ."""
+    texts = {_text(listed, cells, role) for cells in rows}
+    return texts.pop() if len(texts) == 1 else None
+
+
+def _is_setting(column: Column, listed: Sequence[Column], rows: Sequence[Cells]) -> bool:
+    """Say whether a column tells series apart: whole numbers or names, and nothing measured.
+
+    So do versions and commits, where a file has several.
+    """
+    if column.role in _BUILDS:
+        return _of_all(listed, rows, column.role) is None
     if column.measured or not column.words:
         return False
     cells = [cells.get(column.name, "").strip() for cells in rows]
@@ -175,7 +193,10 @@ def _row(
     if prover := _text(listed, cells, "prover").lower():
         work["device" if prover in _DEVICES else "prover"] = proofs.label(prover)
     for column in settings:
-        if text := cells[column.name].strip():
+        if column.role in _BUILDS:
+            built, said = _BUILDS[column.role], _text(listed, cells, column.role)
+            work[built] = language.agreed(built, getattr(asks, built, "") or None, said or None)
+        elif text := cells[column.name].strip():
             numbered = column.words in _NUMBERED and not text.isdecimal()
             work.setdefault(f"{column.words}_printed" if numbered else column.words, text)
     figures = _figures(recorder, name, listed, cells, asks)

@@ -22,7 +22,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from collectors import tables
+from collectors import text_tables
 from collectors.zktls import contract, quantities
 from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
@@ -184,7 +184,7 @@ def _stages(text: str) -> tuple[list[_Stage], dict[str, Quantity | None]]:
     stages: dict[str, _Stage] = {}
     totals: dict[str, Quantity | None] = {}
     summaries = 0
-    for table in tables.in_markdown(text):
+    for table in text_tables.in_markdown(text):
         if table.header[:2] == ("Summary", _SUMMARY):
             summaries += 1
             for name, seconds in _summary(table):
@@ -208,7 +208,7 @@ def _stages(text: str) -> tuple[list[_Stage], dict[str, Quantity | None]]:
     return [*proven, *(stage for stage in stages.values() if stage.keygen)], totals
 
 
-def _summary(table: tables.Table) -> Iterator[tuple[str, dict[str, Quantity | None]]]:
+def _summary(table: text_tables.Table) -> Iterator[tuple[str, dict[str, Quantity | None]]]:
     names = set()
     for row in table.rows:
         with proofs.at(f"line {row.line}"):
@@ -219,7 +219,7 @@ def _summary(table: tables.Table) -> Iterator[tuple[str, dict[str, Quantity | No
             yield row.cells[0], {name: quantities.duration(_plain(c), "s") for name, c in cells}
 
 
-def _rows(table: tables.Table) -> dict[str, tuple[str, ...]]:
+def _rows(table: text_tables.Table) -> dict[str, tuple[str, ...]]:
     """Return the rows of a stage's table, by their names."""
     rows: dict[str, tuple[str, ...]] = {}
     for row in table.rows[1:]:

@@ -20,6 +20,7 @@ VERSION, STARTED = "tool_version", "started_at"
 #: What a formula may ask for besides: of a step that was run here. An import has none of it.
 CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+#: A comma stands between thousands: elsewhere it may be a decimal one, and 1,5 is no 15.
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _LONGEST, _LONGEST_NUMBER, _MOST_PRINTED, _EXACT = 4000, 64, 10, 1e15
 #: Units that no tool prints as a word.

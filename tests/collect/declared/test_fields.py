@@ -9,7 +9,7 @@ import pytest
 from sitegen.catalogue import declared
 from sitegen.catalogue.declared import Declared
 from sitegen.collect import Reading
-from sitegen.collect.declared import outputs
+from sitegen.collect.declared import fields, outputs
 from sitegen.collect.declared.collector import collector
 from sitegen.collect.declared.outputs import Known
 from sitegen.errors import SitegenError
@@ -44,6 +44,24 @@ def test_what_several_values_come_to_is_not_known_where_one_is_no_number() -> No
     one = table(fields={"took": {"at": "all[*]", "take": "max"}})
     with pytest.raises(SitegenError, match="has no took"):
         read(one, {"all": [1, "two"]})
+
+
+@pytest.mark.parametrize(
+    ("printed", "value"),
+    [("1,234", 1234), ("12,345,678.5", 12345678.5), ("-1,000e3", -1e6)],
+)
+def test_a_comma_stands_between_thousands(printed: str, value: float) -> None:
+    one = table(form="text", fields={"took": r"took (\S+)"})
+    reading = outputs.read(one, one.table.outputs["o"], f"took {printed}\n".encode(), Known())
+    assert reading.measurements[0].value == value
+
+
+@pytest.mark.parametrize("printed", ["1,5", "1,2345", "1234,567", "0,1,2"])
+def test_a_comma_that_stands_elsewhere_makes_no_number(printed: str) -> None:
+    assert fields.number(printed) is None
+    one = table(form="text", fields={"took": r"took (\S+)"})
+    with pytest.raises(SitegenError, match=f"'{printed}', which is no number"):
+        outputs.read(one, one.table.outputs["o"], f"took {printed}\n".encode(), Known())
 
 
 def test_several_places_of_a_text_come_to_one_value() -> None:

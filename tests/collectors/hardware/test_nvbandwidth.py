@@ -111,6 +111,24 @@ def test_what_was_waived_is_a_note_and_what_failed_is_failed() -> None:
     assert (row.value, row.status) == (None, Status.FAILED)
 
 
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [(TO, "hardware.copy_bandwidth"), ("host_device_latency_sm", "hardware.copy_latency")],
+)
+def test_a_case_that_failed_is_one_of_what_it_was_to_measure(
+    name: str, metric: str, *, described: bool
+) -> None:
+    content = document()
+    failed = case(content, name)
+    failed["status"] = "Error"
+    if not described:
+        del failed["bandwidth_description"], failed["bandwidth_matrix"]
+    assert [(row.metric, row.status) for row in rows(read(content), name)] == [
+        (metric, Status.FAILED)
+    ]
+
+
 @pytest.mark.parametrize("status", ["Error", "Not Found", "Running", ""])
 def test_a_case_that_did_not_pass_gives_no_number(status: str) -> None:
     content = document()

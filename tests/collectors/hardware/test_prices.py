@@ -205,6 +205,18 @@ def test_the_same_price_twice_is_one_and_two_prices_are_none() -> None:
     assert reading.notes[0] == ("m1.large is left out: it has several prices, 1 USD/h, 1.50 USD/h.")
 
 
+@pytest.mark.parametrize(
+    ("other", "printed"),
+    [("$2 | $730", "1 USD/h, 2 USD/h"), ("$1 | $740", "730 USD/month, 740 USD/month")],
+)
+def test_of_what_has_several_prices_no_other_price_is_taken(other: str, printed: str) -> None:
+    heads = "| Instance Type | $/hr | $/month |\n|-|-|-|\n"
+    rows = f"| m1.large | $1 | $730 |\n| m1.large | {other} |\n| m2.large | $3 | $2190 |\n"
+    reading = read(heads + rows)
+    assert {name: row.value for name, row in of(reading).items()} == {"m2.large": 3.0}
+    assert reading.notes[0] == f"m1.large is left out: it has several prices, {printed}."
+
+
 def test_other_currencies_alone_are_refused() -> None:
     with pytest.raises(SitegenError, match="in another currency than US dollars"):
         read(table("€/month", "4.51"))

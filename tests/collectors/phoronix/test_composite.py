@@ -319,6 +319,39 @@ def test_five_thousand_results_take_seconds_at_most() -> None:
     assert time.process_time() - began < 5  # seconds, of a machine that others use too
 
 
+def many(systems: int, results: int) -> bytes:
+    """Return a file in which each of many systems has a value of each of many results."""
+    entry = "<Entry><Identifier>s%d</Identifier><Value>%d</Value></Entry>"
+    entries = "".join(entry % (n, n + 1) for n in range(systems))
+    result = f"<Result><Identifier>t%d</Identifier><Data>{entries}</Data></Result>"
+    every = "".join(result % n for n in range(results))
+    return f"<PhoronixTestSuite>{every}</PhoronixTestSuite>".encode()
+
+
+def test_many_systems_take_no_longer_for_one_another() -> None:
+    content = many(500, 20)
+    began = time.process_time()
+    readings = READER.runs(content, {"system": "all"})
+    assert time.process_time() - began < 3  # seconds, of a machine that others use too
+    assert [len(reading.measurements) for reading in readings] == [20] * 500
+
+
+def test_more_systems_than_anybody_compares_are_read_one_by_one() -> None:
+    content = many(501, 1)
+    with pytest.raises(SitegenError, match=r"holds 501 systems.*--set system=NAME"):
+        READER.runs(content, {"system": "all"})
+    assert rows(read(content, {"system": "s7"}), "t0")[0].value == 8
+
+
+@pytest.mark.parametrize("printed", ["1e999", "1e-999", "9" * 400])
+def test_a_number_that_no_quantity_has_is_none(printed: str) -> None:
+    content = data().replace(b"<Value>18.4<", f"<Value>{printed}<".encode())
+    failed = [row for row in read(content, HOST).measurements if row.status == Status.FAILED]
+    assert [row.value for row in failed] == [None]
+    repeated = data().replace(b"6001.1:6020.8:6015.0", f"6001.1:{printed}:6015.0".encode())
+    assert "no numbers" in doubts(read(repeated, HOST))["himeno-poisson-pressure-solver"]
+
+
 @pytest.mark.parametrize(("name", "settings"), [("two-systems", HOST), ("one-system", NONE)])
 def test_damage_costs_a_line(name: str, settings: Mapping[str, str]) -> None:
     bear(READER.knows, lambda hurt: READER.runs(hurt, settings), data(name), trials=80)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,6 +245,22 @@ def test_a_column_that_is_the_same_for_all_is_a_setting_of_the_run() -> None:
     reading = read(BENCH, table.encode())
     assert [row.repetition for row in rows(reading, "prompt_eval_rate", "mean")] == [0, 1]
     assert parameters(reading)["load_mode"] == "mmap"
+
+
+def test_thousands_of_tests_are_gone_through_once() -> None:
+    [first] = first_test()
+    raw = [{**first, "seed": number} for number in range(3_000)]
+    began = time.process_time()
+    reading = read(BENCH, raw)
+    assert time.process_time() - began < 4  # seconds, of a machine that others use too
+    assert len({row.params for row in reading.measurements}) == 3_000
+
+
+def test_tests_of_more_columns_than_any_build_has_are_refused() -> None:
+    [first] = first_test()
+    raw = [{**first, f"c{number}": 1} for number in range(100)]
+    with pytest.raises(SitegenError, match="different columns, and 100 at most are read"):
+        read(BENCH, raw)
 
 
 def test_a_setting_may_be_a_list() -> None:

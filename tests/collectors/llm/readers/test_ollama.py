@@ -95,6 +95,11 @@ def test_models_are_told_apart_and_loading_alone_is_no_request() -> None:
         read(ANSWERS, raw, model="other")
 
 
+def test_more_models_than_a_server_has_are_refused() -> None:
+    with pytest.raises(SitegenError, match="names 101 models, and 100 at most are read"):
+        read(ANSWERS, [answer(model=f"m{number}") for number in range(101)])
+
+
 def test_lengths_that_all_requests_share_are_nominal() -> None:
     assert first_params(read(ANSWERS, [answer()] * 2))["output_tokens"] == "32"
     assert "output_tokens" not in first_params(read(ANSWERS, answer()))

@@ -286,13 +286,19 @@ def test_an_aggregate_of_inferencex_is_in_seconds_and_by_gpu() -> None:
         "output_tokens": "1024",
         "precision": "fp8",
         "tp": "8",
+        "hardware": "h200",
     }
     assert one(reading, "ttft", "p50").value == 0.18
     assert one(reading, "e2e_latency", "p99").value == 24
     assert one(reading, "total_token_throughput").value == 6400
     assert one(reading, "output_token_throughput").value == 3200
-    assert parameters(reading)["hardware"] == "h200"
     assert doubts(reading) == {}
+
+
+def test_aggregates_of_unlike_hardware_never_pool() -> None:
+    raw = document("inferencex/aggregate.json")
+    other = read(AGGREGATE, {**raw, "hw": "mi355x"})
+    assert other.measurements[0].params != read(AGGREGATE, raw).measurements[0].params
 
 
 def test_pipelines_and_contexts_in_parallel_are_gpus_too() -> None:
@@ -308,7 +314,7 @@ def test_an_aggregate_of_a_database_says_when_it_ran_and_on_what() -> None:
     raw["device"] = raw.pop("hw")
     reading = read(AGGREGATE, raw)
     assert reading.started_at == "2026-09-30T17:44:42Z"
-    assert parameters(reading)["hardware"] == "h200"
+    assert first_params(reading)["hardware"] == "h200"
 
 
 def test_an_aggregate_of_before_asks_for_the_lengths() -> None:
@@ -460,6 +466,15 @@ def test_the_rows_of_the_nightly_benchmarks_are_told_apart_by_their_test() -> No
         for name, value in row.items():
             table.setdefault(name, {})[row["Test name"]] = value
     assert damage.values(read(RESULTS, tables)) == damage.values(reading)
+
+
+def test_nightly_rows_of_unlike_gpus_never_pool() -> None:
+    raw = document("nightly/benchmark_results.json")
+    reading = read(RESULTS, [*raw, *({**row, "GPU": "EXAMPLE200"} for row in raw)])
+    assert {row.repetition for row in reading.measurements} == {0}
+    pairs = rows(reading, "vllm.batch_latency", "mean")
+    assert [dict(row.params)["gpu"] for row in pairs] == ["EXAMPLE100", "EXAMPLE200"]
+    assert reading.facts == ()
 
 
 def test_a_newer_row_names_model_lengths_and_concurrency_itself() -> None:

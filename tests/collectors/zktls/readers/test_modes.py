@@ -74,6 +74,36 @@ def test_a_row_a_mode_is_read_and_the_same_again_is_a_repetition() -> None:
     assert (reading.tool.name, reading.tool.version) == ("sp1", "5.0.8")
 
 
+@pytest.mark.parametrize(
+    ("column", "name"), [("SP1 Version", "prover_version"), ("git_commit", "commit")]
+)
+def test_rows_of_other_versions_or_commits_never_pool(column: str, name: str) -> None:
+    data = ROWS.replace(b"SP1 Version", column.encode()).replace(
+        b"200,true,5.0.8", b"200,true,5.1.0"
+    )
+    reading = read(data)
+    assert {row.repetition for row in reading.measurements} == {0}
+    values = [dict(row.params)[name] for row in reading.measurements if row.value in (16, 20)]
+    assert values == ["5.0.8", "5.1.0"]
+    assert reading.tool is not None
+    assert reading.tool.version == ""
+    assert name not in {each.name for each in reading.parameters}
+
+
+def test_one_commit_of_all_rows_is_the_runs() -> None:
+    reading = read(ROWS.replace(b"SP1 Version", b"Commit"))
+    assert {each.name: each.value for each in reading.parameters} == {"commit": "5.0.8"}
+
+
+def test_a_version_that_is_given_overrules_that_of_no_row() -> None:
+    data = ROWS.replace(b"200,true,5.0.8", b"200,true,5.1.0")
+    with pytest.raises(SitegenError, match=r"line 4.*the file says '5.1.0', not '5.0.8'"):
+        read(data, prover_version="5.0.8")
+    unsaid = read(ROWS.replace(b"200,true,5.0.8", b"200,true,"), prover_version="5.0.8")
+    versions = {dict(row.params)["prover_version"] for row in unsaid.measurements}
+    assert versions == {"5.0.8"}
+
+
 def test_an_execution_has_no_proof_and_no_speed() -> None:
     executed = [
         row for row in read(ROWS).measurements if dict(row.params)["proof_mode"] == "execution"
@@ -195,6 +225,14 @@ def test_mock_proofs_are_refused(data: bytes) -> None:
 )
 def test_others_tables_are_not_claimed(data: bytes) -> None:
     assert not modes.MODES.knows(data)
+
+
+def test_a_table_of_more_columns_than_anybody_writes_is_refused() -> None:
+    names, cells = (",".join(f"{word}{n}" for n in range(20_000)) for word in ("c", ""))
+    data = f"benchmark,cycles,prover_gas,{names}\na,1,2,{cells}\n".encode()
+    assert modes.MODES.knows(data)
+    with pytest.raises(SitegenError, match="it has 20,003 columns, and 200 at most are read"):
+        read(data)
 
 
 def test_a_table_of_more_rows_than_anybody_proves_is_refused() -> None:

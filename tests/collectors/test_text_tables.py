@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.tables import Row, Table, in_html, in_markdown
+from collectors.text_tables import Row, Table, in_html, in_markdown
 
 
 def test_a_markdown_table_is_headings_a_rule_and_rows() -> None:
