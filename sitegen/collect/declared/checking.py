@@ -43,7 +43,13 @@ def _check_output(declared: Declared, output: Output) -> None:
         if formula and (unknown := formulas.names(formula) - known):
             raise SitegenError(f"{formula!r} asks for {min(unknown)!r}, which is no field")
     kept = (one.value if isinstance(one, Kept) else one for one in output.settings.values())
-    templates = (output.workload, *output.named, *output.params.values(), *output.facts.values(), *kept)
+    templates = (
+        output.workload,
+        *output.named,
+        *output.params.values(),
+        *output.facts.values(),
+        *kept,
+    )
     for template in (*templates, *(check.says for check in output.checks)):
         if absent := set(holes(template)) - known:
             raise SitegenError(f"{template[:60]!r} asks for {min(absent)!r}, which is no field")
