@@ -234,7 +234,7 @@ def test_what_is_the_same_each_time_runs_in_the_first_repetition_and_hides_none_
 class Absent(Shell):
     """One whose steps say why they have nothing."""
 
-    def parse(self, step: Step, raw: RawOutput) -> Reading:
+    def parse(self, step: Step, raw: RawOutput) -> Reading:  # noqa: ARG002 - as a collector does
         return Reading((), parameters=(Parameter(f"left_out.{step.name}", "not here"),))
 
 

@@ -87,7 +87,7 @@ def test_counts_a_second_are_divided_by_the_operations_a_second_of_all_direction
     )
     found = section(mixed, exits("plain", 1.2e-6))
     assert found is not None
-    assert [title.text for title in found.tables[0].head][2:6] == [
+    assert list(found.tables[0].head)[2:6] == [
         "interrupts",
         "of them ticks",
         "of them between CPUs",
