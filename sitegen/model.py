@@ -486,7 +486,7 @@ class Run(AnyRun, frozen=True):
     @property
     def rates(self) -> tuple[StepRates, ...]:
         """What the machine counted a second while each step ran."""
-        measured = (step for step in self.steps if step.repetition >= 0)
+        measured = (step for step in self.steps if step.repetition >= 0 and step.exit_code == 0)
         return step_rates((one.workload, one.params, dict(one.conditions)) for one in measured)
 
 

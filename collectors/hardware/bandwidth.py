@@ -104,11 +104,6 @@ _LINES = {
 
 def memory_of(host: Host) -> Memory:
     """Return the free memory, as a container's limit leaves it, and the last-level caches."""
-    meminfo = host.read("/proc/meminfo") or ""
-    available = re.search(r"^MemAvailable:\s*(\d+) kB$", meminfo, re.MULTILINE)
-    limits = [int(available[1]) * 1024] if available else []
-    paths = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-    limits += [int(text) for p in paths if re.fullmatch("[0-9]+", text := host.read(p) or "")]
     caches: dict[str, int] = {}
     for cpu in range(_MOST_THREADS):
         base = f"/sys/devices/system/cpu/cpu{cpu}/cache/index3"
@@ -117,7 +112,7 @@ def memory_of(host: Host) -> Memory:
             break
         if match := re.fullmatch(r"(\d{1,9})K", size):
             caches[shared] = int(match[1]) * 1024
-    return Memory(min(limits) if limits else None, sum(caches.values()) or None)
+    return Memory(host.free_memory(), sum(caches.values()) or None)
 
 
 def steps(

@@ -32,6 +32,10 @@ from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIde
 BENCHMARK = "tee-microcosts"
 _COMPILER, _TOOL = "cc", "loops by cc"
 _NO_COMPILER = "all loops of our own; they need a C compiler: apt install gcc libc6-dev"
+_NO_CACHE = (
+    f"whether {' and '.join(loops.FROM_MEMORY)} go to memory: the machine does not say how large"
+    " its last-level cache is"
+)
 _COMPILE = "compile"
 _LIMIT_S = 60.0
 _MIB = 2**20
@@ -62,8 +66,8 @@ class Preset(NamedTuple):
     bytes: dict[str, int]
 
 
-_SIZES = {"touched": 256 * _MIB, "chased": 1024 * _MIB, "copied": second.COPIED, "read": 256 * _MIB}
-_SMALL = {"touched": 64 * _MIB, "chased": 256 * _MIB, "copied": second.COPIED, "read": 64 * _MIB}
+_SIZES = {"touched": 256 * _MIB, "chased": 1024 * _MIB, "copied": 512 * _MIB, "read": 256 * _MIB}
+_SMALL = {"touched": 64 * _MIB, "chased": 256 * _MIB, "copied": 128 * _MIB, "read": 64 * _MIB}
 PRESETS = {
     "quick": Preset(0.12, slow=False, quotes=3, bytes=_SMALL),
     "standard": Preset(2.0, slow=True, quotes=20, bytes=_SIZES),
@@ -107,17 +111,22 @@ def planned(
     left = list(_NOT_HERE)
     steps: list[Step] = []
     prepare: tuple[Step, ...] = ()
-    program = request.cache / f"loops-{loops.digest(tool.version)}"
     if compiled:
-        argv = (tool.path, *loops.FLAGS, "-o", f"{program}.new", str(loops.SOURCE))
-        prepare = (Step(_COMPILE, _COMPILE, argv, _LIMIT_S, context=(("program", str(program)),)),)
+        program = request.cache / loops.program(tool.version)
+        # Another session may make the same one at the same time.
+        made = f"{program}.{request.scratch.name}.new"
+        argv = (tool.path, *loops.FLAGS, "-o", made, str(loops.SOURCE))
+        context = (("made", made), ("program", str(program)))
+        prepare = (Step(_COMPILE, _COMPILE, argv, _LIMIT_S, context=context),)
         sizes = _sizes(preset, here, settings.memory)
         for cost in COSTS:
-            if reason := loops.why_not(cost, here):
+            if reason := loops.why_not(cost, here, sizes.get(cost.bytes, 0)):
                 left.append(f"{cost.name}: {reason}")
                 continue
             steps.append(_step(cost, request, here, program, sizes))
-        left += _lacking(here, preset)
+        left += _lacking(here, preset, sizes["copied"])
+        if here.cache_bytes is None:
+            left.append(_NO_CACHE)
     else:
         left.append(_NO_COMPILER)
     quote, start = beside
@@ -162,16 +171,18 @@ def _step(
         )
         for _, name in cost.metrics
     )
-    asked = second.Asked(preset.seconds, str(program), str(request.scratch))
-    ways = [way for way in second.here(cost.name, here) if preset.slow or not way.least_s]
+    asked = second.Asked(preset.seconds, size, str(program), str(request.scratch))
+    ways = [
+        way
+        for way in second.here(cost.name, here)
+        if (preset.slow or not way.least_s) and size >= way.least_size
+    ]
     commands = {way.name: way.argv(here, asked) for way in ways}
     context = (
         ("others", second.encoded(commands)),
         *((("cache", str(here.cache_bytes)),) if here.cache_bytes else ()),
     )
-    # A CPU without the instruction, or a kernel that refuses, is told by the loop itself.
-    expects = () if cost.x86 or cost.bytes == "read" or cost.loop == "ipi" else rows
-    return Step(cost.name, cost.name, argv, _LIMIT_S, about, expects, context, cost.turns)
+    return Step(cost.name, cost.name, argv, _LIMIT_S, about, rows, context, cost.turns)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -180,10 +191,12 @@ def run(step: Step, host: Host) -> RawOutput:
         return _compile(step, host)
     if step.name not in BY_NAME:
         return boot.run(step, host) if step.name in boot.STEPS else quotes.run(step, host)
-    before = machine.interrupts(host)
+    before = host.counts().get("sent")
     raw = host.run(step.argv, timeout_s=step.timeout_s)
-    after = machine.interrupts(host)
-    values = [] if before is None or after is None else [("sent", str(max(after - before, 0)))]
+    after = host.counts().get("sent")
+    values: list[tuple[str, str]] = []
+    if before is not None and after is not None:
+        values.append(("sent", f"{max(after - before, 0):.0f}"))
     if step.name == "block-read":
         values += machine.bounce_bytes(host)
     if step.name == "touch-small" and (unaccepted := machine.unaccepted_bytes(host)):
@@ -265,7 +278,10 @@ def _apart(name: str, one: loops.Record, others: list[tuple[Way, second.Figures]
     for way, figures in others:
         ends = sorted((own["p50"], own["p50" if "p50" in figures else "mean"]))
         theirs = figures.get("p50", figures["mean"])
-        if way.bound and not ends[0] / (1 + way.bound) <= theirs <= ends[1] * (1 + way.bound):
+        if way.bound is None:
+            continue
+        low, high = ends[0] / (1 + way.bound) - way.digit, ends[1] * (1 + way.bound) + way.digit
+        if not low <= theirs <= high:
             return f"the loop and {way.name} differ by more than {way.bound:.0%}"
     return ""
 
@@ -290,13 +306,17 @@ def _compile(step: Step, host: Host) -> RawOutput:
     if program.is_file():
         return RawOutput(stdout=b"it is there already\n", started_at=timestamp(datetime.now(UTC)))
     program.parent.mkdir(parents=True, exist_ok=True)
-    raw = host.run(step.argv, timeout_s=step.timeout_s)
-    if raw.exit_code == 0:
-        Path(f"{program}.new").replace(program)
+    made = Path(step.get("made"))
+    try:
+        raw = host.run(step.argv, timeout_s=step.timeout_s)
+        if raw.exit_code == 0:
+            made.replace(program)
+    finally:
+        made.unlink(missing_ok=True)
     return raw
 
 
-def _lacking(here: Machine, preset: Preset) -> list[str]:
+def _lacking(here: Machine, preset: Preset, copied: int) -> list[str]:
     """Return which other ways of measuring lack their program, and how to get it."""
     found = []
     for name, ways in second.WAYS.items():
@@ -305,6 +325,8 @@ def _lacking(here: Machine, preset: Preset) -> list[str]:
                 found.append(f"{name} by {way.name}: apt install {way.package}")
             elif way.least_s and not preset.slow:
                 found.append(f"{name} by {way.name}: it takes longer than the quick preset has")
+            elif copied < way.least_size:
+                found.append(f"{name} by {way.name}: there is too little memory")
     return found
 
 
@@ -316,8 +338,8 @@ def _sizes(preset: Preset, here: Machine, chased: int | None) -> dict[str, int]:
     sizes = dict(preset.bytes)
     room = _SHARE * here.free_bytes if here.free_bytes is not None else None
     for kind, size in preset.bytes.items():
-        left = size
-        while room is not None and left > max(room, _LEAST_BYTES):
+        left, times = size, 2 if kind == "copied" else 1
+        while room is not None and times * left > max(room, _LEAST_BYTES):
             left //= 2
         sizes[kind] = left
     if chased is not None:

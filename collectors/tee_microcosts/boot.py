@@ -51,7 +51,7 @@ def step(source: Source) -> Step:
     row = Measurement(
         STEP, _METRIC, "value", "s", None, params(told_by=source.kind, until="user-space")
     )
-    return Step(STEP, STEP, source.argv, _LIMIT_S, about, (row,))
+    return Step(STEP, STEP, source.argv, _LIMIT_S, about, (row,), once=True)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -88,7 +88,7 @@ def _systemd(text: str) -> dict[str, float]:
         found["finished"] = times["Finish"]
     # Counted back from the kernel's start.
     if "Firmware" in times:
-        found["kernel, from the firmware"] = times["Firmware"]
+        found["kernel"] = times["Firmware"]
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -16,13 +18,15 @@ from sitegen.errors import SitegenError
 from sitegen.model import Params, params
 
 SOURCE = Path(__file__).with_name("loops.c")
+_SOURCES = (SOURCE, SOURCE.with_suffix(".h"))
 FLAGS = ("-O2", "-Wall", "-Wextra", "-pthread")
 #: How the series of our own loops are called, beside those of other programs.
 OWN = params(measured_by="loop")
 _PREFIX = "tee-microcosts."
 _NS = 1e-9
 _MIB = 2**20
-#: Percentiles stand on ten blocks beyond them.
+#: Percentiles of what is timed one by one stand on ten times beyond them. Of a block's mean they
+#: would tell how long the block is.
 _PERCENTILES = ((50.0, 1), (90.0, 100), (99.0, 1000))
 #: Where time by the counter is further from that by the clock, one of them is wrong.
 CLOCKS_APART = 0.05
@@ -30,10 +34,14 @@ CLOCKS_APART = 0.05
 _CLOCK_SHARE = 0.1
 #: Faults that a pass over fresh pages takes, of one a page.
 _FAULTS_APART = 0.05
+#: Of memory that is to lie in huge pages as much does, and of other memory no more than the rest.
+_HUGE = 0.95
 #: Interrupts that the kernel counts for each that was asked for: below it they were not sent.
 _LEAST_SENT = 0.5
-#: A chase through less than so many last-level caches still hits in them.
+#: What goes through less than so many last-level caches still hits in them.
 _CACHES = 2
+#: Loops that are of memory and not of caches, and how often each has its size.
+FROM_MEMORY = {"chase": 1, "copy": 2}
 
 _Time = Annotated[float, Meta(ge=0, le=1e15)]
 
@@ -46,6 +54,7 @@ class Record(Struct, frozen=True):
     blocks: Annotated[int, Meta(ge=1, le=10**12)]
     sum_ns: _Time
     clock_ns: _Time
+    timed_ns: _Time
     empty_ns: _Time
     tsc_hz: Annotated[float, Meta(ge=0, le=1e12)]
     tsc_rate: Annotated[float, Meta(ge=0, le=1e9)]
@@ -53,6 +62,8 @@ class Record(Struct, frozen=True):
     retries: Annotated[int, Meta(ge=0)] | None = None
     faults: Annotated[int, Meta(ge=0)] | None = None
     bytes: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
+    #: -1 where the kernel does not tell.
+    huge_bytes: Annotated[int, Meta(ge=-1, le=1 << 50)] | None = None
 
     @property
     def mean_ns(self) -> float:
@@ -130,7 +141,15 @@ BY_NAME = {cost.name: cost for cost in COSTS}
 def digest(version: str = "") -> str:
     """Return what tells one program from another: its source, its flags, a compiler's version."""
     text = "\n".join((version, *FLAGS)).encode()
-    return hashlib.sha256(SOURCE.read_bytes() + text).hexdigest()[:16]
+    sources = b"".join(source.read_bytes() for source in _SOURCES)
+    return hashlib.sha256(sources + text).hexdigest()[:16]
+
+
+def program(version: str) -> str:
+    """Return the file name of the program that a compiler makes here."""
+    # Machines that share a cache may be of another kind, or have another C library.
+    system = "-".join((os.uname().machine, *platform.libc_ver()))
+    return f"loops-{digest(f'{version} {system}')}"
 
 
 def metric(name: str) -> str:
@@ -143,8 +162,8 @@ def is_rate(name: str) -> bool:
     return name.endswith("_bandwidth")
 
 
-def why_not(cost: Cost, machine: Machine) -> str:
-    """Return why a cost cannot be measured on a machine, or nothing."""
+def why_not(cost: Cost, machine: Machine, size: int) -> str:
+    """Return why a cost cannot be measured on a machine, in so many bytes, or nothing."""
     pair = machine.pair
     if cost.x86 and not machine.x86:
         return "this kind of CPU has no such instruction"
@@ -152,8 +171,8 @@ def why_not(cost: Cost, machine: Machine) -> str:
         return "there is no second CPU"
     if cost.other and machine.quota is not None and machine.quota < 2:  # noqa: PLR2004 - both run
         return f"a quota of {machine.quota:g} CPUs stops two that run at once"
-    if cost.backing == "hugetlb" and not machine.hugetlb_free:
-        return "no huge pages are set aside (vm.nr_hugepages)"
+    if cost.backing == "hugetlb" and machine.hugetlb_free * 2 * _MIB < size:
+        return f"{size // (2 * _MIB)} free huge pages are needed (vm.nr_hugepages)"
     if cost.backing == "huge" and machine.huge_pages not in ("always", "madvise"):
         return f"transparent huge pages are {machine.huge_pages}"
     return ""
@@ -197,7 +216,9 @@ def write(recorder: Recorder, step: Step, name: str, one: Record, status: str) -
     series = recorder.series(step.workload, params(**dict((*step.params, *OWN))), status=status)
     full = metric(name)
     for statistic, value_ns in statistics(one):
-        series.add(full, statistic, in_unit(name, one, value_ns))
+        # The slow end of times is the low end of rates: no percentile of them but the middle.
+        if not is_rate(name) or statistic in ("mean", "p50"):
+            series.add(full, statistic, in_unit(name, one, value_ns))
     series.add(metric("operations"), "value", float(one.blocks * one.operations), about=of(name))
     if one.tsc_rate:
         series.add(metric("clock_deviation"), "value", abs(one.tsc_rate - 1), about=of(name))
@@ -213,10 +234,10 @@ def of(name: str) -> Params:
 
 
 def statistics(one: Record) -> Iterator[tuple[str, float]]:
-    """Yield the mean and the percentiles that enough blocks stand behind, in ns."""
+    """Yield the mean and the percentiles that stand on enough, in ns; of blocks the median."""
     yield "mean", one.mean_ns
     ordered = sorted(one.samples)
-    for percent, least in _PERCENTILES:
+    for percent, least in _PERCENTILES[:1] if one.operations > 1 else _PERCENTILES:
         if len(ordered) >= least:
             place = math.ceil(percent / 100 * len(ordered)) - 1
             yield f"p{percent:g}", ordered[place]
@@ -254,17 +275,34 @@ class Seen(NamedTuple):
 
 def problem(cost: Cost, one: Record, seen: Seen) -> str:
     """Return why a record does not show what it was to show, in words, or nothing."""
-    if one.tsc_rate and abs(one.tsc_rate - 1) > CLOCKS_APART:
-        return f"the time stamp counter and the clock differ by more than {CLOCKS_APART:.0%}"
-    block_ns = sorted(one.samples)[len(one.samples) // 2] * one.operations
-    if one.clock_ns > _CLOCK_SHARE * block_ns:
-        return f"reading the clock took more than {_CLOCK_SHARE:.0%} of what was timed"
-    pages = one.blocks * one.operations
-    if one.faults is not None and abs(one.faults / pages - 1) > _FAULTS_APART:
-        return "the kernel counted another number of page faults than there are pages"
-    if cost.loop == "chase" and seen.cache and (seen.size or 0) < _CACHES * seen.cache:
-        return f"the memory is less than {_CACHES} last-level caches"
     asked = one.blocks if cost.loop in ("ipi", "shootdown") else 0
     if seen.sent is not None and seen.sent < _LEAST_SENT * asked:
         return "the kernel counted fewer interrupts between CPUs than were asked for"
+    return _of_clocks(one) or _of_pages(cost, one, seen)
+
+
+def _of_clocks(one: Record) -> str:
+    block_ns = sorted(one.samples)[len(one.samples) // 2] * one.operations
+    # The two are read one after another: by as much they may differ in what is short.
+    between = one.timed_ns / block_ns if block_ns else 0.0
+    if one.tsc_rate and abs(one.tsc_rate - 1) > CLOCKS_APART + between:
+        return f"the time stamp counter and the clock differ by more than {CLOCKS_APART:.0%}"
+    if one.clock_ns > _CLOCK_SHARE * block_ns:
+        return f"reading the clock took more than {_CLOCK_SHARE:.0%} of what was timed"
+    return ""
+
+
+def _of_pages(cost: Cost, one: Record, seen: Seen) -> str:
+    pages = one.blocks * one.operations
+    if one.faults is not None and abs(one.faults / pages - 1) > _FAULTS_APART:
+        return "the kernel counted another number of page faults than there are pages"
+    if one.huge_bytes is not None and one.huge_bytes >= 0 and seen.size:
+        share = one.huge_bytes / seen.size
+        if cost.backing == "small" and share > 1 - _HUGE:
+            return f"more than {1 - _HUGE:.0%} of the memory lay in huge pages"
+        if cost.backing != "small" and share < _HUGE:
+            return f"less than {_HUGE:.0%} of the memory lay in huge pages"
+    held = FROM_MEMORY.get(cost.loop, 0) * (seen.size or 0)
+    if held and seen.cache and held < _CACHES * seen.cache:
+        return f"the memory is less than {_CACHES} last-level caches"
     return ""

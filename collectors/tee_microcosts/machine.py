@@ -15,8 +15,6 @@ _MOST_CPUS = 4096
 _KIB = 1024
 _SLAB_BYTES = 2048
 _SWIOTLB = "/sys/kernel/debug/swiotlb"
-#: Rows of /proc/interrupts that one CPU sends another on x86; elsewhere rows have no such names.
-_SENT = ("RES", "CAL", "TLB")
 
 
 class Pair(Struct, frozen=True):
@@ -52,18 +50,14 @@ def read(host: Host, allowed: set[int] | None = None) -> Machine:
     if allowed is None:
         allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
     meminfo = host.read("/proc/meminfo") or ""
-    free = re.search(r"^MemAvailable:\s{1,20}(\d{1,15}) kB$", meminfo, re.MULTILINE)
-    limits = [int(free[1]) * _KIB] if free else []
-    if re.fullmatch(r"\d{1,18}", text := host.read("/sys/fs/cgroup/memory.max") or ""):
-        limits.append(int(text))
     pair = pair_of(host, sorted(allowed))
     hugetlb = re.search(r"^HugePages_Free:\s{1,20}(\d{1,12})$", meminfo, re.MULTILINE)
     chosen = re.search(r"\[(\w+)\]", host.read("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     cache = re.fullmatch(r"(\d{1,9})K", host.read(f"{_cpu(pair.cpu)}/cache/index3/size") or "")
     return Machine(
         pair=pair,
-        quota=_quota(host),
-        free_bytes=min(limits, default=None),
+        quota=host.cpu_quota(),
+        free_bytes=host.free_memory(),
         cache_bytes=int(cache[1]) * _KIB if cache else None,
         huge_pages=chosen[1] if chosen else "unknown",
         hugetlb_free=int(hugetlb[1]) if hugetlb else 0,
@@ -80,15 +74,6 @@ def pair_of(host: Host, cpus: list[int]) -> Pair:
     if apart is not None:
         return Pair(first, apart, "cores")
     return Pair(first, others[0], "siblings") if others else Pair(first)
-
-
-def interrupts(host: Host) -> int | None:
-    """Return how many interrupts the CPUs have sent one another; None where none are named."""
-    text = host.read("/proc/interrupts") or ""
-    rows = re.findall(
-        rf"^\s{{0,8}}(?:{'|'.join(_SENT)}):((?:\s{{1,20}}\d{{1,18}})+)", text, re.MULTILINE
-    )
-    return sum(int(number) for row in rows for number in row.split()) if rows else None
 
 
 def bounce_bytes(host: Host) -> tuple[tuple[str, str], ...]:
@@ -121,8 +106,3 @@ def _listed(text: str) -> set[int]:
             first, last = int(match[1]), int(match[2] or match[1])
             cpus.update(range(first, min(last, first + _MOST_CPUS) + 1))
     return cpus
-
-
-def _quota(host: Host) -> float | None:
-    match = re.fullmatch(r"(\d{1,12}) (\d{1,12})", host.read("/sys/fs/cgroup/cpu.max") or "")
-    return int(match[1]) / int(match[2]) if match and int(match[2]) else None

@@ -1,19 +1,22 @@
 """Quotes: how long it takes until the TEE has signed 64 bytes of ours.
 
 Asked as a user asks: through the kernel's configfs-tsm (its documentation:
-ABI/testing/configfs-tsm-report) or the socket of dstack's guest agent. Run as a program, so that a
-quoting service that never answers can be stopped.
+ABI/testing/configfs-tsm-report) or the socket of dstack's guest agent. Run as a program that prints
+each quote as it comes, so that a quoting service that no longer answers can be stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import secrets
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +24,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
+from sitegen.collect import LEFT_OUT, Host, RawOutput, Reading, Recorder, Step, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, params
+from sitegen.model import Measurement, Parameter, params
 
 STEP = "quote"
 CONFIGFS = "/sys/kernel/config/tsm/report"
@@ -33,9 +36,13 @@ DEVICES = ("/dev/tdx_guest", "/dev/sev-guest", "/dev/csv-guest")
 SIMULATOR = "DSTACK_SIMULATOR_ENDPOINT"
 _METRIC = "tee-microcosts.quote_latency"
 _LIMIT_S = 120.0
+#: After so long no further quote is asked for: those that came are enough.
+_BUDGET_S = 60.0
 _ASK_S = 30.0
 _REPORT_DATA = 64
-_MOST = 1 << 20
+_MOST, _MOST_QUOTES = 1 << 20, 10_000
+#: What our entries are called, each with the token of its program.
+_ENTRY = "sitegen-"
 _NONE = "quotes: this machine has no TEE that gives any"
 
 _Time = Annotated[float, Meta(gt=0, le=1e12)]
@@ -48,12 +55,11 @@ class Source(Struct, frozen=True):
     path: str
 
 
-class Quotes(Struct, frozen=True):
-    """What the program prints: who gave the quotes, their sizes, and the time of each in ns."""
+class Quote(Struct, frozen=True):
+    """A line that the program prints: who gave the quote, and its time in ns."""
 
     provider: decode.Text
-    bytes: Annotated[tuple[Annotated[int, Meta(ge=1, le=_MOST)], ...], Meta(max_length=10_000)]
-    samples: Annotated[tuple[_Time, ...], Meta(min_length=1, max_length=10_000)]
+    ns: _Time
 
 
 def find(host: Host) -> Source | str:
@@ -83,36 +89,48 @@ def step(source: Source, number: int) -> Step:
 
 def run(step: Step, host: Host) -> RawOutput:
     """Take the quotes. The program finds this package where this process has it."""
-    return host.run(
-        step.argv, timeout_s=step.timeout_s, environ={"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    kind, path = step.argv[-3:-1]
+    token = secrets.token_hex(8)
+    environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    try:
+        return host.run((*step.argv, token), timeout_s=step.timeout_s, environ=environ)
+    finally:
+        if kind == "configfs-tsm":
+            sweep(Path(path), token)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the time of a quote: mean, and percentiles where enough stand behind them."""
-    if raw.exit_code != 0:
+    """Return the time of a quote: mean, median and largest of those that came."""
+    # A program that was stopped in a line has not ended it.
+    lines = raw.stdout[: raw.stdout.rfind(b"\n") + 1].splitlines()[:_MOST_QUOTES]
+    if not lines:
         raise SitegenError(f"no quote was given: {raw.reason}", where=step.name)
-    said = decode.document(raw.stdout, Quotes, step.name)
+    said = [decode.document(line, Quote, step.name) for line in lines]
+    if len({one.provider for one in said}) > 1:
+        raise SitegenError("the quotes are from several providers", where=step.name)
     recorder = Recorder()
-    about = params(quote_provider=said.provider)
+    asked = int(step.argv[-1])
+    if len(said) < asked:
+        why = f"{asked - len(said)} of {asked} quotes: {raw.reason}"
+        recorder.tells(Parameter(f"{LEFT_OUT}.{STEP}", why), STEP)
+    about = params(quote_provider=said[0].provider)
     series = recorder.series(STEP, params(**dict((*step.params, *about))))
-    ordered = sorted(said.samples)
+    ordered = sorted(one.ns for one in said)
     series.add(_METRIC, "mean", sum(ordered) / len(ordered) * 1e-9)
     series.add(_METRIC, "p50", ordered[(len(ordered) - 1) // 2] * 1e-9)
     series.add(_METRIC, "max", ordered[-1] * 1e-9)
     series.add("tee-microcosts.operations", "value", float(len(ordered)))
-    series.points("request", _METRIC, ((float(i), t * 1e-9) for i, t in enumerate(said.samples)))
+    series.points("request", _METRIC, ((float(i), q.ns * 1e-9) for i, q in enumerate(said)))
     return recorder.reading()
 
 
-def from_configfs(folder: Path, number: int) -> Quotes:
-    """Take quotes through configfs-tsm; raises OSError where the TEE gives none.
+def from_configfs(folder: Path, token: str) -> Iterator[Quote]:
+    """Yield quotes through configfs-tsm; raises OSError where the TEE gives none.
 
     One entry of our own a quote, gone afterwards: two that share one could read each other's.
     """
-    samples, sizes, provider = [], [], ""
-    for _ in range(number):
-        entry = folder / f"sitegen-{secrets.token_hex(8)}"
+    for number in itertools.count():
+        entry = folder / f"{_ENTRY}{token}-{number}"
         entry.mkdir()
         try:
             provider = (entry / "provider").read_text("utf-8").strip()
@@ -122,11 +140,19 @@ def from_configfs(folder: Path, number: int) -> Quotes:
                 file.write(data)
             with (entry / "outblob").open("rb") as file:
                 quote = file.read(_MOST)
-            samples.append(float(time.perf_counter_ns() - begun))
-            sizes.append(len(quote))
+            taken = float(time.perf_counter_ns() - begun)
         finally:
             entry.rmdir()
-    return Quotes(provider, tuple(sizes), tuple(samples))
+        if not quote:
+            raise OSError("the quote is empty")
+        yield Quote(provider, taken)
+
+
+def sweep(folder: Path, token: str) -> None:
+    """Remove the entries of a program that was stopped before it could."""
+    for entry in folder.glob(f"{_ENTRY}{token}-*"):
+        with contextlib.suppress(OSError):
+            entry.rmdir()
 
 
 class _Socket(http.client.HTTPConnection):
@@ -143,10 +169,9 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def from_dstack(path: str, number: int) -> Quotes:
-    """Take quotes from dstack's guest agent; raises OSError where it gives none."""
-    samples, sizes = [], []
-    for _ in range(number):
+def from_dstack(path: str) -> Iterator[Quote]:
+    """Yield quotes from dstack's guest agent; raises OSError where it gives none."""
+    while True:
         body = json.dumps({"report_data": secrets.token_hex(_REPORT_DATA)})
         connection = _Socket(path)
         begun = time.perf_counter_ns()
@@ -164,23 +189,23 @@ def from_dstack(path: str, number: int) -> Quotes:
         quote = document.get("quote") if isinstance(document, dict) else None
         if not isinstance(quote, str) or not quote:
             raise OSError(f"the agent answered {answer.status} and no quote")
-        samples.append(taken)
-        sizes.append(len(quote) // 2)
-    return Quotes("dstack", tuple(sizes), tuple(samples))
+        yield Quote("dstack", taken)
 
 
 def main(argv: list[str]) -> int:
-    """Print the times of quotes as JSON."""
-    kind, path, number = argv
+    """Print quotes as lines of JSON, so many or as many as the budget of time has."""
+    kind, path, number, token = argv
+    quotes = from_dstack(path) if kind == "dstack" else from_configfs(Path(path), token)
+    until = time.monotonic() + _BUDGET_S
     try:
-        if kind == "dstack":
-            said = from_dstack(path, int(number))
-        else:
-            said = from_configfs(Path(path), int(number))
+        for quote in itertools.islice(quotes, int(number)):
+            print(msgspec.json.encode(quote).decode(), flush=True)  # noqa: T201 - a program
+            if time.monotonic() > until:
+                print(f"stopped after {_BUDGET_S:.0f} s", file=sys.stderr)  # noqa: T201 - as above
+                break
     except (OSError, ValueError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a program
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
-    print(msgspec.json.encode(said).decode())  # noqa: T201 - as above
     return 0
 
 

@@ -20,16 +20,19 @@ from sitegen.errors import SitegenError
 
 _GIB, _MB = 2**30, 10**6
 _US, _NS = 1e-6, 1e-9
-#: A 64 MiB copy, and likwid's two arrays of as much.
-COPIED = 64 << 20
+#: What the programs that copy are asked for at least: below it they copy in caches.
+_LEAST_COPIED = 64 << 20
+#: What is copied a second, about: so many passes are made.
+_COPY_RATE = 5e9
 #: perf prints its time to the millisecond: below this the last digit is more than half a percent.
 _LEAST_S = 0.1
 
 
 class Asked(NamedTuple):
-    """How long a second way may take, our own program, and the folder for files."""
+    """How long a second way may take, on how many bytes, our own program, a folder for files."""
 
     seconds: float
+    size: int
     loops: str
     scratch: str
 
@@ -41,7 +44,9 @@ Figures = Mapping[str, float]
 class Way(NamedTuple):
     """One program: its name as series have it, what it measures and needs, and how it is read.
 
-    ``bound`` is how far it may lie from the loop, as a share of the smaller of the two.
+    ``bound`` is how far it may lie from the loop, as a share of the smaller of the two, and
+    ``digit`` the last one that it prints, in the metric's unit, by which it may lie further.
+    ``least_size`` is the memory that it is asked for at least.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Way(NamedTuple):
     argv: Callable[[Machine, Asked], tuple[str, ...]]
     read: Callable[[str], Figures]
     bound: float | None = None
+    digit: float = 0.0
+    least_size: int = 0
     least_s: float = 0.0
     about: tuple[tuple[str, str], ...] = ()
 
@@ -162,8 +169,8 @@ def _perf(kind: tuple[str, ...], option: str, rate: float) -> Callable[..., tupl
 
 def _copying(machine: Machine, asked: Asked) -> tuple[str, ...]:
     pinned = (machine.program("taskset"), "-c", str(machine.pair.cpu))
-    passes = str(max(3, int(40 * asked.seconds)))
-    sizes = ("-s", f"{COPIED >> 20}MB", "-l", passes, "-f", "default")
+    passes = str(max(3, int(_COPY_RATE * asked.seconds / asked.size)))
+    sizes = ("-s", f"{asked.size >> 20}MB", "-l", passes, "-f", "default")
     return (*pinned, machine.program("perf"), "bench", "mem", "memcpy", *sizes)
 
 
@@ -181,8 +188,8 @@ def _faulting(machine: Machine, asked: Asked) -> tuple[str, ...]:
     return (machine.program("stress-ng"), "--fault", "1", "-t", seconds, "--metrics", *where)
 
 
-def _streaming(machine: Machine, _: Asked) -> tuple[str, ...]:
-    place = f"N:{2 * COPIED // _MB}MB:1"
+def _streaming(machine: Machine, asked: Asked) -> tuple[str, ...]:
+    place = f"N:{2 * asked.size // _MB}MB:1"
     return (machine.program("likwid-bench"), "-t", "copy", "-W", place, "-s", "1")
 
 
@@ -203,17 +210,17 @@ WAYS: Mapping[str, tuple[Way, ...]] = {
     ),
     "timer": (
         Way("cyclictest", "timer_lateness", ("cyclictest",), "rt-tests",
-            _ticking, cyclictest, 0.25),
+            _ticking, cyclictest, 0.25, digit=_US),
     ),
     "touch-small": (
         Way("stress-ng", "page_fault", ("stress-ng",), "stress-ng",
-            _faulting, stress_fault, None, 1.0, (("backing", "file"),)),
+            _faulting, stress_fault, least_s=1.0, about=(("backing", "file"),)),
     ),
     "copy": (
         Way("perf bench", "copy_bandwidth", ("perf", "taskset"), "linux-perf",
-            _copying, perf_copy, 0.25),
+            _copying, perf_copy, 0.25, least_size=_LEAST_COPIED),
         Way("likwid-bench", "copy_bandwidth", ("likwid-bench",), "likwid",
-            _streaming, likwid_copy, None, 1.0),
+            _streaming, likwid_copy, least_size=_LEAST_COPIED, least_s=1.0),
     ),
     "block-read": (Way("dd", "block_read_bandwidth", ("dd",), "coreutils",
             _dd, dd_read, 0.5),),

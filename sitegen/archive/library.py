@@ -479,6 +479,7 @@ def _rates(benchmark: str, steps: Iterable[Step]) -> bytes:
         (step.workload, tuple(sorted(step.params.items())), counted)
         for step in steps
         if step.repetition >= 0
+        and step.exit_code == 0
         and (counted := {name: step.conditions[name] for name in names if name in step.conditions})
     )
     return _ENCODER.encode(rates) if rates else b""

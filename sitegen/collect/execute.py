@@ -19,7 +19,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen import bounds, fingerprint, model
-from sitegen.collect import Collector, Plan, Reading, Recorder, Refused, Request, Step
+from sitegen.collect import (
+    LEFT_OUT,
+    Collector,
+    Plan,
+    Reading,
+    Recorder,
+    Refused,
+    Request,
+    Step,
+)
 from sitegen.collect.host import Host, RawOutput, timestamp
 from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.collect.recorder import series_key
@@ -115,7 +124,8 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     order = random.Random(seed)  # noqa: S311 - an order, not a secret
     turns = [(-1, step) for step in plan.prepare]
     for repetition in range(request.repetitions):
-        turns += [(repetition, step) for step in order.sample(plan.steps, len(plan.steps))]
+        drawn = order.sample(plan.steps, len(plan.steps))
+        turns += [(repetition, step) for step in drawn if not (step.once and repetition)]
 
     about_s = plan.about_s * request.repetitions
 
@@ -123,7 +133,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         left_s = time_left(about_s, time.monotonic() - clock, done / len(turns))
         progress(Progress(collector.BENCHMARK, step, done, len(turns), repetition, failed, left_s))
 
-    done = 0
+    done, whole = 0, request.repetitions
     try:
         for repetition, step in turns:
             report(done, step.name, repetition)
@@ -132,9 +142,10 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
             if failed:
                 report(done, step.name, repetition, failed)
     except KeyboardInterrupt:
-        if done < len(plan.prepare) + len(plan.steps):
+        # Those before that of the turn that was not taken; none where it prepared.
+        whole = max(turns[done][0], 0) if done < len(turns) else request.repetitions
+        if not whole:
             return None
-    whole = (done - len(plan.prepare)) // len(plan.steps)
     report(len(turns), "", whole - 1)
     steps = tuple(s for s in record.steps if s.repetition < whole)
     names = {name for step in steps for name in step.raw}
@@ -201,10 +212,13 @@ class _Record:
     def _parse(self, step: Step, raw: RawOutput, repetition: int) -> str:
         rows: tuple[Measurement, ...] = ()
         samples: tuple[Sample, ...] = ()
+        owed = step.expects
         try:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
                 rows, samples, problem = usable(reading)
+                if not rows and raw.exit_code == 0 and _left_out(reading):
+                    owed = ()
                 self.read.tool = reading.tool or self.read.tool
                 for parameter in reading.parameters:
                     self.read.tells(parameter, step.workload)
@@ -217,7 +231,7 @@ class _Record:
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
         keys = {series_key(row) for row in rows}
-        missing = [row for row in step.expects if series_key(row) not in keys]
+        missing = [row for row in owed if series_key(row) not in keys]
         if len(self.read.samples) + len(samples) > bounds.MOST_SAMPLES:
             problem = problem or f"a run has {bounds.MOST_SAMPLES:,} samples at most"
             samples = ()
@@ -279,6 +293,11 @@ class _Record:
             )
         )
         return raw
+
+
+def _left_out(reading: Reading) -> bool:
+    """Say whether a reading tells why there is nothing in it."""
+    return any(one.name.partition(".")[0] == LEFT_OUT for one in reading.parameters)
 
 
 def usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:

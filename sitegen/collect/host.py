@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import re
 import resource
 import selectors
 import shutil
@@ -27,6 +28,7 @@ _PR_SET_PDEATHSIG = 1
 #: What a program may print: far above any tool, far below the memory of any machine.
 MOST_BYTES = 256_000_000
 _CHUNK = 1 << 16
+_KIB = 1024
 
 
 class RawOutput(Struct, frozen=True):
@@ -75,6 +77,24 @@ class Host:
     def read(self, path: str) -> str | None:
         """Return the text of a system file, or None when it is not there or not readable."""
         return fingerprint.Machine(self.root).text(path)
+
+    def counts(self) -> Mapping[str, float]:
+        """Return how often the CPUs were interrupted and switched between tasks since the boot."""
+        return fingerprint.counts(self.root)
+
+    def cpu_quota(self) -> float | None:
+        """Return how many CPUs' time the control groups of this process leave it, or None."""
+        here = fingerprint.Machine(self.root)
+        return fingerprint.machine.least(fingerprint.machine.cpu_quotas(here))
+
+    def free_memory(self) -> int | None:
+        """Return the bytes that are free, no more than control groups leave, or None if unknown."""
+        here = fingerprint.Machine(self.root)
+        text = self.read("/proc/meminfo") or ""
+        free = re.search(r"^MemAvailable:\s{1,20}(\d{1,15}) kB$", text, re.MULTILINE)
+        known = [int(free[1]) * _KIB] if free else []
+        least = fingerprint.machine.least([*known, *fingerprint.machine.memory_limits(here)])
+        return None if least is None else int(least)
 
     def identify(self, name: str, path: str, version: str) -> ToolIdentity:
         """Return the identity of the program at ``path``, with the digest of its bytes."""

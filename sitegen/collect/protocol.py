@@ -86,10 +86,12 @@ class Step(Struct, frozen=True):
     """One command of a plan.
 
     ``name`` is unique in its plan and safe as a file name. ``expects`` are measurements
-    without a value: what is recorded as failed when the command does not deliver.
+    without a value: what is recorded as failed when the command does not deliver, unless `parse`
+    gives no row and says in a parameter LEFT_OUT, or one that begins with it and a dot, why.
     ``context`` carries what `run` and `parse` need and ``argv`` does not say. One that
     ``takes_turns`` has processes that wait for one another's CPU, so that pressure on the CPUs
-    tells nothing of other programs.
+    tells nothing of other programs. What a command says that runs ``once`` is the same in each
+    repetition: it is in the first.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Step(Struct, frozen=True):
     expects: tuple[Measurement, ...] = ()
     context: tuple[tuple[str, str], ...] = ()
     takes_turns: bool = False
+    once: bool = False
 
     def get(self, key: str, default: str = "") -> str:
         """Return one value of ``context``."""

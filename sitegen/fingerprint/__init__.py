@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from sitegen.redact import Redactor
 
 _MOST_TEXT = 500
-#: Rows of /proc/interrupts on x86: what a CPU's own timer sets off, and what CPUs send one another.
-_TIMERS, _SENT = ("LOC",), ("RES", "CAL", "TLB")
+#: Counts since the boot, by their line of /proc/stat.
+_STAT = {"interrupts": "intr", "context_switches": "ctxt"}
+#: And by their rows of /proc/interrupts on x86: what a CPU's own timer sets off, and what CPUs send
+#: one another. Elsewhere rows have no such names.
+_ROWS = {"timers": ("LOC",), "sent": ("RES", "CAL", "TLB")}
 #: How many a second, and no shares of the time.
-RATES = ("interrupts", "context_switches", "timers", "sent")
+RATES = (*_STAT, *_ROWS)
 
 
 def read(
@@ -105,8 +108,8 @@ def activity(root: Path = Path("/")) -> Activity:
         text = here.text(f"/proc/pressure/{kind}") or ""
         if match := re.search(r"some .*total=(\d{1,18})", text):
             counters[f"psi_{kind}"] = int(match[1]) / 1e6
-    counters |= _counts(here, stat := here.text("/proc/stat") or "")
-    words = stat.split("\n", 1)[0].split()
+    counters |= counts(root)
+    words = (here.text("/proc/stat") or "").split("\n", 1)[0].split()
     steal = whole("".join(words[8:9]))  # the eighth figure, see proc(5)
     if steal is not None:
         counters["steal"] = steal / os.sysconf("SC_CLK_TCK")
@@ -118,17 +121,22 @@ def activity(root: Path = Path("/")) -> Activity:
     return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
 
 
-def _counts(here: Machine, stat: str) -> dict[str, float]:
-    """Return how often the CPUs were interrupted and switched between tasks since the boot."""
-    counts: dict[str, float] = {}
-    for name, word in (("interrupts", "intr"), ("context_switches", "ctxt")):
+def counts(root: Path = Path("/")) -> dict[str, float]:
+    """Return how often CPUs were interrupted and switched between tasks since the boot, by RATES.
+
+    What the machine does not show is left out.
+    """
+    here = Machine(root)
+    stat, found = here.text("/proc/stat") or "", dict[str, float]()
+    for name, word in _STAT.items():
         if match := re.search(rf"^{word} (\d{{1,18}})", stat, re.MULTILINE):
-            counts[name] = float(match[1])
+            found[name] = float(match[1])
     rows = {line[: line.find(":")].strip(): line for line in here.lines("/proc/interrupts")}
-    for name, kinds in (("timers", _TIMERS), ("sent", _SENT)):
-        if known := [rows[kind] for kind in kinds if kind in rows]:
-            counts[name] = float(sum(whole(word) or 0 for word in " ".join(known).split()))
-    return counts
+    for name, kinds in _ROWS.items():
+        numbers = [whole(word) for kind in kinds for word in rows.get(kind, "").split()]
+        if known := [number for number in numbers if number is not None]:
+            found[name] = float(sum(known))
+    return found
 
 
 def conditions(before: Activity, after: Activity) -> dict[str, float]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import platform as python_platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sitegen import __version__
@@ -126,21 +126,35 @@ def kernel(machine: Machine) -> Iterator[Fact]:
     yield _synchronised(machine)
 
 
-def limits(machine: Machine) -> Iterator[Fact]:
-    """Yield what holds this process back: the limits of its control group and its own."""
+def cpu_quotas(machine: Machine) -> list[float | None]:
+    """Return how many CPUs' time each control group of this process leaves it; None is no limit."""
     period = next(machine.cgroup_files("cpu.cfs_period_us", "cpu.cfs_period_us"), "")
     quotas = [
         [whole(part) for part in (*text.split(), period)[:2]]
         for text in machine.cgroup_files("cpu.max", "cpu.cfs_quota_us")
     ]
-    shares = [quota / every for quota, every in quotas if quota is not None and every]
-    quota = f"{min(shares):g}" if shares else "none" if quotas else None
-    yield Fact("cpu_quota", quota, "cgroup cpu.max")
+    return [quota / every if quota is not None and every else None for quota, every in quotas]
+
+
+def memory_limits(machine: Machine) -> list[int | None]:
+    """Return how many bytes each control group of this process leaves it; None is no limit."""
     # Version 1 writes a limit of 19 digits where there is none.
-    bounds = [whole(t) for t in machine.cgroup_files("memory.max", "memory.limit_in_bytes")]
-    least = min((bound for bound in bounds if bound is not None), default=None)
-    limit = f"{least / 2**30:.2f} GiB" if least is not None else "none" if bounds else None
-    yield Fact("memory_limit", limit, "cgroup memory.max")
+    return [whole(text) for text in machine.cgroup_files("memory.max", "memory.limit_in_bytes")]
+
+
+def least(limits: Iterable[float | None]) -> float | None:
+    """Return the limit that binds, or None where none does."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def limits(machine: Machine) -> Iterator[Fact]:
+    """Yield what holds this process back: the limits of its control group and its own."""
+    quotas, bounds = cpu_quotas(machine), memory_limits(machine)
+    quota, bound = least(quotas), least(bounds)
+    text = f"{quota:g}" if quota is not None else "none" if quotas else None
+    yield Fact("cpu_quota", text, "cgroup cpu.max")
+    text = f"{bound / 2**30:.2f} GiB" if bound is not None else "none" if bounds else None
+    yield Fact("memory_limit", text, "cgroup memory.max")
     groups = machine.cgroups()
     version = "2" if set(groups) == {""} else "1" if groups else None
     yield Fact("cgroup_version", version, "/proc/self/cgroup")

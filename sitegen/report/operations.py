@@ -1,4 +1,4 @@
-"""What one micro-cost is, beside what an operation of other benchmarks sets off."""
+"""What one micro-cost is, beside what happens while an operation of other benchmarks runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sitegen.report.sections import Row, Section, TextTable
 
 
 def section(analysis: Analysis, contrast: PerOperation) -> Section | None:
-    """Return what one micro-cost comes to, beside what operations of other benchmarks set off."""
+    """Return what one micro-cost comes to, beside what happened while others' operations ran."""
     sentences = _of_one(analysis, contrast)
     counted = contrasts.per_operation(analysis, contrast)
     if not sentences and not counted:
@@ -31,19 +31,19 @@ def section(analysis: Analysis, contrast: PerOperation) -> Section | None:
                 (words.count(one.runs, "run"), words.count(one.steps, "step")),
             )
         )
-    titles = (f"{what} an operation" for _, what in contrast.counts)
+    titles = (what for _, what in contrast.counts)
     head = ("Operation", "Environment", *titles, "operations", "stands on")
     if not rows:
         others = (family(benchmark).title.lower() for benchmark, _ in contrast.operations)
         names = words.enumerate_words(list(others))
         sentences.append(
-            f"What an operation sets off is not measured: no run of {names} counts it."
+            f"What happens while an operation runs is not measured: no run of {names} counts it."
         )
     return Section(
         "per-operation",
         contrast.title,
-        "of the whole machine while the step ran, other programs and the benchmark's own start"
-        " among it, over the operations that the benchmark counted",
+        "counts an operation: of the whole machine while the step ran, other programs and the"
+        " benchmark's own start among it, over the operations that the benchmark counted",
         tuple(sentences),
         tables=(TextTable.of(contrast.title, head, rows),) if rows else (),
     )
@@ -66,10 +66,12 @@ def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
             continue
         compared |= {base.environment, side.environment}
         ours, theirs = (display(cell.summary.value, "s") for cell in (side, base) if cell.summary)
+        ends = one.interval and (significant(one.interval.low), significant(one.interval.high))
+        stands = words.joined(" to ".join(ends or ()), one.verdict, by="; ")
         sentences.append(
-            f"{title} costs {significant(one.factor)} times as much on"
+            f"{title} takes {significant(one.factor)} times as long on"
             f" {name(side.environment)} as on {name(base.environment)}:"
-            f" {ours} against {theirs}{f' ({one.doubt})' if one.doubt else ''}."
+            f" {ours} against {theirs}{f' ({stands})' if stands else ''}."
         )
     for cell in analysis.of(contrast.unit.metric.partition(".")[0]):
         alone = cell.environment not in compared and contrast.unit.matches(cell.series)

@@ -210,6 +210,44 @@ def test_a_step_that_fails_is_kept_as_failed_and_the_others_go_on() -> None:
     assert said == ["bad: b'5 apples\\n' is no number"] * 2
 
 
+class Once(Shell):
+    """One whose first step says the same in each repetition."""
+
+    def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+        plan = super().plan(tool, request)
+        return replace(plan, steps=(replace(plan.steps[0], once=True), *plan.steps[1:]))
+
+
+def test_what_is_the_same_each_time_runs_in_the_first_repetition_and_hides_none_that_is_whole() -> (
+    None
+):
+    run = whole(Once(FOUR), 3).run
+    assert [s.repetition for s in run.steps if s.name == "a"] == [0]
+    assert [s.repetition for s in run.steps if s.name == "b"] == [0, 1, 2]
+    for at, repetitions in ((4, {0}), (6, {0}), (7, {0, 1}), (9, {0, 1})):
+        cut = whole(Once(FOUR, interrupt_at=at), 3).run
+        assert {m.repetition for m in cut.measurements} == repetitions
+        assert not cut.complete
+    assert collect(Once(FOUR, interrupt_at=3), 3) is None
+
+
+class Absent(Shell):
+    """One whose steps say why they have nothing."""
+
+    def parse(self, step: Step, raw: RawOutput) -> Reading:  # noqa: ARG002 - as a collector does
+        return Reading((), parameters=(Parameter(f"left_out.{step.name}", "not here"),))
+
+
+def test_a_step_that_says_why_it_has_nothing_did_not_fail() -> None:
+    found, failures = whole_and_failures(Absent({"a": "true"}))
+    assert found.run.measurements == ()
+    assert failures == []
+    # One that ended badly failed, whatever it says.
+    found, failures = whole_and_failures(Absent({"a": "exit 3"}))
+    assert [m.status for m in found.run.measurements] == [Status.FAILED]
+    assert failures
+
+
 def test_a_value_that_is_no_number_is_a_failed_repetition() -> None:
     found, said = whole_and_failures(Shell({"a": "echo nan", "b": "echo inf"}))
     assert {(m.value, m.status) for m in found.run.measurements} == {(None, Status.FAILED)}

@@ -268,9 +268,9 @@ def machine_with(root: Path, files: Mapping[str, str]) -> Host:
 def test_free_memory_is_what_the_container_leaves(tmp_path: Path) -> None:
     files = {"proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable:    8000000 kB\n"}
     assert bandwidth.memory_of(machine_with(tmp_path, files)) == Memory(8_192_000_000, None)
-    files["sys/fs/cgroup/memory.max"] = "max\n"
+    files |= {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n"}
     assert bandwidth.memory_of(machine_with(tmp_path, files)).free == 8_192_000_000
-    files["sys/fs/cgroup/memory.max"] = "500000000\n"
+    files["sys/fs/cgroup/a/memory.max"] = "500000000\n"
     assert bandwidth.memory_of(machine_with(tmp_path, files)).free == 500_000_000
     assert bandwidth.memory_of(Host(tmp_path / "nothing")) == Memory(None, None)
 

@@ -30,6 +30,7 @@ def test_an_initial_ram_disk_is_user_space_already() -> None:
     times = parsed("systemd", read("systemd"))
     assert times["user-space"] == pytest.approx(0.731002)
     assert times["finished"] == pytest.approx(6.480213)
+    assert times["kernel"] == pytest.approx(1.81432)
     bare = re.sub(rb"InitRD\w+=\d+", b"InitRDTimestampMonotonic=0", read("systemd"))
     assert parsed("systemd", bare)["user-space"] == pytest.approx(2.094551)
 

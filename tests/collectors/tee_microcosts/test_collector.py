@@ -96,7 +96,8 @@ def test_workloads_and_their_parameters_are_those_of_no_machine_in_particular(pr
          "rdseed", "clock-tsc", "clock-tscp"}, "no such instruction"),
         (replace(WHOLE, huge_pages="never"), {"touch-huge", "chase-huge"},
          "transparent huge pages are never"),
-        (replace(WHOLE, hugetlb_free=0), {"touch-hugetlb"}, "vm.nr_hugepages"),
+        (replace(WHOLE, hugetlb_free=0), {"touch-hugetlb"}, "128 free huge pages are needed"),
+        (replace(WHOLE, hugetlb_free=127), {"touch-hugetlb"}, "vm.nr_hugepages"),
     ],
 )  # fmt: skip
 def test_what_a_machine_cannot_do_is_left_out_with_the_reason(
@@ -144,6 +145,32 @@ def test_memory_is_halved_until_a_quarter_of_what_is_free_holds_it() -> None:
     assert sizes(8 << 30)["chase-small"] == str(1 << 30)
     assert sizes(2 << 30)["chase-small"] == str(512 << 20)
     assert sizes(1)["touch-small"] == str(16 << 20)
+    # It is held twice.
+    assert sizes(4 << 30)["copy"] == str(512 << 20)
+    assert sizes(2 << 30)["copy"] == str(256 << 20)
+
+
+def test_programs_copy_as_much_as_the_loop_and_are_left_out_where_that_fits_into_caches() -> None:
+    def commands(free: int) -> tuple[dict[str, tuple[str, ...]], str]:
+        plan = planned(replace(WHOLE, free_bytes=free))
+        [copy] = [step for step in plan.steps if step.name == "copy"]
+        return second.decoded(copy.get("others")), left_out(plan)
+
+    found, _ = commands(2 << 30)
+    assert "256MB" in found["perf bench"]
+    assert f"N:{2 * (256 << 20) // 10**6}MB:1" in found["likwid-bench"]
+    found, said = commands(256 << 20)
+    assert found == {}
+    assert "copy by perf bench: there is too little memory" in said
+
+
+def test_a_cache_of_unknown_size_is_said_to_leave_loops_of_memory_unchecked() -> None:
+    assert "chase and copy" in left_out(planned(replace(WHOLE, cache_bytes=None)))
+    assert "chase and copy" not in left_out(planned())
+
+
+def test_what_is_the_same_in_each_repetition_of_a_boot_is_asked_once() -> None:
+    assert [step.name for step in planned().steps if step.once] == [boot.STEP]
 
 
 @pytest.mark.parametrize("text", ["1000000000", "8MiB", "512GiB", "64GiB", "much", "0"])

@@ -10,15 +10,6 @@ from collectors.tee_microcosts import machine
 from collectors.tee_microcosts.machine import Pair
 from sitegen.collect import Host
 
-INTERRUPTS = """           CPU0       CPU1
- 24:          1          7   IO-APIC   5-edge      ACPI:Ged
-LOC:      19017      34465   Local timer interrupts
-RES:         10         20   Rescheduling interrupts
-CAL:        300        400   Function call interrupts
-TLB:          5          6   TLB shootdowns
-ERR:          0
-"""
-
 
 def lay_out(root: Path, **files: str) -> Host:
     for path, text in files.items():
@@ -55,8 +46,10 @@ def test_the_second_cpu_is_one_of_another_core_where_there_is_one(
 def test_quota_memory_caches_and_huge_pages_are_those_of_the_files(tmp_path: Path) -> None:
     files = {
         "proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    8388608 kB\nHugePages_Free:       3\n",
-        "sys/fs/cgroup/cpu.max": "150000 100000\n",
-        "sys/fs/cgroup/memory.max": "4294967296\n",
+        "proc/self/cgroup": "0::/box/inner\n",
+        "sys/fs/cgroup/cpu.max": "max 100000\n",
+        "sys/fs/cgroup/box/cpu.max": "150000 100000\n",
+        "sys/fs/cgroup/box/memory.max": "4294967296\n",
         "sys/devices/system/cpu/cpu0/cache/index3/size": "32768K\n",
         "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
     }
@@ -70,6 +63,7 @@ def test_an_empty_machine_and_one_that_talks_nonsense_leave_everything_unknown(
 ) -> None:
     nonsense = {
         "proc/meminfo": "MemAvailable: " + 400 * "9" + " kB\nUnaccepted: many kB\n",
+        "proc/self/cgroup": "0::/\n",
         "sys/fs/cgroup/cpu.max": "max 100000\n",
         "sys/fs/cgroup/memory.max": "max\n",
         "proc/interrupts": "RES: x y\n" + 100 * "CAL:\n",
@@ -78,14 +72,9 @@ def test_an_empty_machine_and_one_that_talks_nonsense_leave_everything_unknown(
     for host in (Host(tmp_path / "empty"), lay_out(tmp_path, **nonsense)):
         found = machine.read(host, {0})
         assert (found.quota, found.free_bytes, found.cache_bytes) == (None, None, None)
-        assert machine.interrupts(host) is None
+        assert "sent" not in host.counts()
         assert machine.bounce_bytes(host) == ()
         assert machine.unaccepted_bytes(host) == ""
-
-
-def test_interrupts_between_cpus_are_counted_over_all_cpus(tmp_path: Path) -> None:
-    host = lay_out(tmp_path, **{"proc/interrupts": INTERRUPTS})
-    assert machine.interrupts(host) == 10 + 20 + 300 + 400 + 5 + 6
 
 
 def test_bounce_buffers_and_memory_not_accepted_are_told_in_bytes(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -78,10 +79,10 @@ def agent(tmp_path: Path) -> Iterator[str]:
 
 
 def test_an_entry_of_our_own_a_quote_is_made_and_removed(report: Path) -> None:
-    said = quotes.from_configfs(report, 5)
-    assert (said.provider, said.bytes) == ("tdx_guest", (len(QUOTE),) * 5)
-    assert all(sample > 0 for sample in said.samples)
-    assert list(report.iterdir()) == []
+    for said in islice(quotes.from_configfs(report, "a"), 5):
+        assert said.provider == "tdx_guest"
+        assert said.ns > 0
+        assert list(report.iterdir()) == []
 
 
 def test_an_entry_is_removed_also_when_the_quote_fails(
@@ -89,13 +90,21 @@ def test_an_entry_is_removed_also_when_the_quote_fails(
 ) -> None:
     monkeypatch.setitem(FILES, "outblob", None)
     with pytest.raises(FileNotFoundError):
-        quotes.from_configfs(report, 1)
+        next(quotes.from_configfs(report, "a"))
     assert list(report.iterdir()) == []
 
 
+def test_what_a_stopped_program_left_is_removed_and_nothing_of_others(report: Path) -> None:
+    ours, theirs = report / "sitegen-a-3", report / "sitegen-b-0"
+    for entry in (ours, theirs):
+        entry.mkdir()
+    quotes.sweep(report, "a")
+    assert list(report.iterdir()) == [theirs]
+
+
 def test_the_agent_is_asked_for_a_quote_of_64_bytes(agent: str) -> None:
-    said = quotes.from_dstack(agent, 3)
-    assert (said.provider, said.bytes) == ("dstack", (len(QUOTE),) * 3)
+    found = list(islice(quotes.from_dstack(agent), 3))
+    assert [one.provider for one in found] == ["dstack"] * 3
 
 
 def test_an_agent_without_a_quote_is_an_error(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +112,7 @@ def test_an_agent_without_a_quote_is_an_error(agent: str, monkeypatch: pytest.Mo
     for answer in answers:
         monkeypatch.setattr(_Agent, "answer", answer)
         with pytest.raises(OSError, match="no quote"):
-            quotes.from_dstack(agent, 1)
+            next(quotes.from_dstack(agent))
 
 
 def test_the_program_says_on_one_line_why_there_is_no_quote(tmp_path: Path) -> None:
@@ -115,22 +124,60 @@ def test_the_program_says_on_one_line_why_there_is_no_quote(tmp_path: Path) -> N
     assert step.argv[0] == sys.executable
 
 
+def test_the_program_stops_when_its_time_is_over_and_keeps_what_came(
+    agent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quotes, "_BUDGET_S", 0.0)
+    assert quotes.main(["dstack", agent, "20", "a"]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1
+    raw = RawOutput(stdout=said.out.encode(), stderr=said.err.encode())
+    reading = quotes.parse(quotes.step(Source("dstack", agent), 20), raw)
+    assert [p.value for p in reading.parameters] == ["19 of 20 quotes: stopped after 0 s"]
+
+
+def printed(*times_ns: float, provider: str = "sev_guest") -> bytes:
+    lines = (msgspec.json.encode(quotes.Quote(provider, ns)) for ns in times_ns)
+    return b"".join(line + b"\n" for line in lines)
+
+
 def test_mean_median_and_largest_are_those_of_the_quotes() -> None:
-    said = quotes.Quotes("sev_guest", (1184,) * 4, (4e6, 1e6, 2e6, 9e6))
-    raw = RawOutput(stdout=msgspec.json.encode(said))
+    raw = RawOutput(stdout=printed(4e6, 1e6, 2e6, 9e6))
     step = quotes.step(Source("configfs-tsm", "x"), 4)
     reading = quotes.parse(step, raw)
     rows = {m.statistic: m for m in reading.measurements if m.unit == "s"}
     assert {name: row.value for name, row in rows.items()} == pytest.approx(
         {"mean": 4e-3, "p50": 2e-3, "max": 9e-3}
     )
-    assert dict(rows["mean"].params) == {"interface": "configfs-tsm", "provider": "sev_guest"}
+    about = {"interface": "configfs-tsm", "quote_provider": "sev_guest"}
+    assert dict(rows["mean"].params) == about
+    assert reading.parameters == ()
     damage.check(reading)
 
     def one(data: bytes) -> tuple[Reading, ...]:
         return (quotes.parse(step, RawOutput(stdout=data)),)
 
     damage.bear(lambda _: True, one, raw.stdout)
+
+
+def test_a_service_that_hangs_costs_the_quotes_that_did_not_come_and_says_so() -> None:
+    step = quotes.step(Source("configfs-tsm", "x"), 5)
+    stopped = printed(4e6, 1e6) + b'{"provider": "sev_gu'
+    raw = RawOutput(stdout=stopped, stderr=b"sitegen: killed after 120 s\n", exit_code=-9)
+    reading = quotes.parse(step, raw)
+    [counted] = [m.value for m in reading.measurements if m.unit == "count"]
+    assert counted == 2
+    [why] = reading.parameters
+    assert (why.name, why.value) == (
+        "left_out.quote",
+        "3 of 5 quotes: sitegen: killed after 120 s",
+    )
+
+
+def test_quotes_of_two_providers_are_an_error() -> None:
+    both = printed(1e6) + printed(1e6, provider="tdx_guest")
+    with pytest.raises(SitegenError, match="several providers"):
+        quotes.parse(quotes.step(Source("configfs-tsm", "x"), 2), RawOutput(stdout=both))
 
 
 def test_where_quotes_come_from_is_found_or_said(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -145,6 +146,21 @@ def test_two_ways_that_agree_are_two_series_and_two_that_do_not_are_both_suspect
         assert [p.name for p in reading.parameters] == ["suspect.context-switch"] * (
             status == Status.SUSPECT
         )
+
+
+@pytest.mark.parametrize(("us", "status"), [(1, Status.OK), (2, Status.OK), (4, Status.SUSPECT)])
+def test_whole_microseconds_may_be_off_by_one_of_them(us: int, status: Status) -> None:
+    line = json.loads((RAW / "timer.out").read_text())
+    line |= {"samples": [900.0] * 3, "blocks": 3, "sum_ns": 2700.0, "clock_ns": 20.0}
+    said = {"thread": {"0": {"histogram": {us: 9}, "cycles": 9, "min": us, "avg": us, "max": us}}}
+    planned = Step("timer", "timer", ("loops",), 60.0)
+    raw = RawOutput(
+        stdout=json.dumps(line).encode(),
+        files={"cyclictest.out": json.dumps(said).encode()},
+        values=(("cyclictest exit", "0"),),
+    )
+    reading = tee_microcosts.parse(planned, raw)
+    assert statuses(reading, "timer_lateness") == {"loop": status, "cyclictest": status}
 
 
 def test_a_program_that_measures_something_near_doubts_nothing() -> None:
