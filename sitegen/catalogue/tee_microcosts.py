@@ -35,7 +35,7 @@ TOOL = tool.Tool(
         tool.Metric("tee-microcosts.clock_deviation", "Counter against clock", "ratio", tool.N, "How far the time by the time stamp counter is from that by the clock: the median of all blocks. Beyond 5 % the figures are suspect.", scale=tool.Scale.DIFFERENCE, source=_OURS),
         tool.Metric("tee-microcosts.loop_overhead", "Empty loop", "s", tool.N, "Time of one pass of the loop around the operations, without any. It is part of every figure of short operations.", source=_OURS),
     ),
-    family=tool.Family("tee-microcosts", "What a TEE does", "What are the costs made of that a TEE adds?", area="TEE",
+    family=tool.Family("tee-microcosts", "Micro-costs", "What are the costs made of that a TEE adds?", area="TEE",
         headlines=(
             tool.Headline("tee-microcosts.exit_latency", "p50", (("exit", "cpuid"), ("leaf", "0x0"), _LOOP), title="CPUID, p50", loses="CPUID", whole=True),
             tool.Headline("tee-microcosts.wake_up_round_trip", "p50", (("mechanism", "futex"), _LOOP), title="Waking another CPU and back, p50", loses="waking another CPU", whole=True),
