@@ -88,7 +88,7 @@ def _named(value: Any, form: Any, steps: str) -> str:  # noqa: ANN401 - as TOML 
             msgspec.convert(each, form)
         except msgspec.ValidationError as error:
             rest = str(error).replace("`", "").partition(" - at $")[2]
-            return f"{before}.{key_}{_named(each, form, rest)}"
+            return f"{before}.{key(str(key_))}{_named(each, form, rest)}"
     return f"{before}{after}"
 
 

@@ -27,6 +27,7 @@ NAMING = {
     *("llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"),
     *("7z/riscv-24.09.out", "ab/old-2.0.40.out", "ab/post.out"),
     *("hardware/nvbandwidth.json", "phoronix/one-system.xml"),
+    *("criterion/messages.json", "github-action-benchmark/data.js"),
 }
 ONE_LINE = [text for text, _ in SHAPED.values() if "\n" not in text]
 PIECES = [
