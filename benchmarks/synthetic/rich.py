@@ -299,12 +299,17 @@ def _series(benchmark: str, rows: Iterable[Measurement]) -> Iterator[_Series]:
             power = _first(TABLES.other_powers, name, TABLES.powers.get(row.unit, 0))
             tail = middle is not None and statistic.startswith(("p", "max"))
             exact = row.unit == "count" or re.fullmatch(TABLES.exact, name) is not None
-            shown = float(row.printed or 0)
+            shown = float(_digits(row.printed) or 0)
             yield _Series(
                 step, row._replace(repetition=0, status=Status.OK),
                 medians[statistic] * factor, middle * factor if middle and tail else math.inf,
                 power, exact, len(entries) == 1, (row.value or 0.0) / shown if shown else 0.0,
             )  # fmt: skip
+
+
+def _digits(printed: str | None) -> str:
+    """Return what a tool printed, without the unit behind it."""
+    return (printed or "").partition(" ")[0].replace(",", "")
 
 
 def _rows(session: _Session, model: _Model, repetitions: int) -> Iterator[tuple[str, Measurement]]:
@@ -335,9 +340,11 @@ def _carried(one: _Series, row: Measurement, scale: float, tail: float) -> Measu
     value = one.middle + (one.value - one.middle) * tail if one.value > one.middle else one.value
     value *= scale
     if one.unit:
-        decimals = len((row.printed or "").partition(".")[2])
-        printed = f"{value / one.unit:.{decimals}f}"
-        return row._replace(value=float(f"{float(printed) * one.unit:.12g}"), printed=printed)
+        digits = _digits(row.printed)
+        decimals = len(digits.partition(".")[2])
+        shown = f"{value / one.unit:.{decimals}f}"
+        printed = shown + (row.printed or "")[len(digits) :]
+        return row._replace(value=float(f"{float(shown) * one.unit:.12g}"), printed=printed)
     return row._replace(value=float(f"{value:.0f}" if row.unit == "B" else f"{value:.12g}"))
 
 

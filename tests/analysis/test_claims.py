@@ -299,7 +299,11 @@ def test_a_file_of_claims_is_read(tmp_path: Path) -> None:
         ('"1.5"', '"<1.5"', "a.printed: '<1.5' is not printed as a value"),
         ('"1.5"', f'"{"9" * 400}"', "a.printed: '999"),
         ('expression = "3 / 2"', "expresion = '3'", "a: unknown key expresion; known here: ex"),
-        ('"it is another" = "2"', '"it is another" = 2', 'a.fits_if."it is another": must be a text'),
+        (
+            '"it is another" = "2"',
+            '"it is another" = 2',
+            'a.fits_if."it is another": must be a text',
+        ),
         ('[claim.fits_if]\n"it is another" = "2"', "fits_if = '2'", "a.fits_if: must be a table"),
         ("[[claim]]", "[[claims]]", "unknown key claims; known here: claim"),
         ('id = "a"', 'id = "a', "not valid TOML"),

@@ -78,7 +78,7 @@ def doubtful_runs() -> list[Run]:
         ("llm.cached_tokens", "value", 5000.0, {}),
         ("llm.input_tokens", "mean", 128.0, {}),
     ]
-    proof: Mapping[str, object] = {"proof_system": "groth16"}
+    proof: Mapping[str, object] = {"proof_system": "groth16", "prover": "groth16py"}
     caveat = Comparability.CAVEAT
     rating: list[Row] = [
         ("7z.rating", "value", 1000.0 * threads**1.1, {"operation": "total", "threads": threads})
