@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import islice
 from typing import NamedTuple
 
 from sitegen.analysis.claims import Checked, Verdict
@@ -24,6 +25,15 @@ from sitegen.report.words import Platform
 _LATEST = 10
 _MAX_RUNS = 20
 _MAX_HEADLINES = 12
+
+
+#: Up to so many benchmarks a table has several series of each.
+_FEW_BENCHMARKS, _MAX_HEADLINES = 8, 6
+
+
+def _shown(benchmarks: int, most: int) -> int:
+    """Return how many series each of several benchmarks has on one page."""
+    return most if benchmarks <= _FEW_BENCHMARKS else max(most // 3, 1)
 
 
 class OverviewGroup(NamedTuple):
@@ -74,6 +84,11 @@ class CostGroup(NamedTuple):
     baseline: Platform
     tables: tuple[CostTable, ...]
     axis: FactorAxis
+
+    @property
+    def shown(self) -> int:
+        """How many series each benchmark shows: of many benchmarks the first alone."""
+        return _shown(len(self.tables), 3)
 
 
 class EnvironmentPage(NamedTuple):
@@ -237,7 +252,13 @@ def environment(
             (against, name, words.platform(analysis.config, name).name)
             for against, name in declared.baselines.items()
         ),
-        headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
+        headlines=tuple(
+            row
+            for name in benchmarks
+            for row in islice(
+                _headlines(analysis, name, label), _shown(len(benchmarks), _MAX_HEADLINES)
+            )
+        ),
         costs=_by_baseline(of_label),
         machine=machine.groups(latest.fingerprint.facts) if latest else (),
         runs=run_list.lines(analysis, run_list.newest(runs)[:_MAX_RUNS]),

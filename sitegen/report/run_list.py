@@ -22,7 +22,7 @@ from sitegen.report.navigation import in_order
 from sitegen.report.scripts import script, versioned
 
 #: How many runs stand on the first page, on each further one, and in a shard.
-NEWEST, PER_PAGE, PER_SHARD = 100, 200, 1000
+NEWEST, PER_PAGE, PER_SHARD = 100, 150, 1000
 _MOST_WORDS = 200
 _ROW = attrgetter("started_at", "id")
 
