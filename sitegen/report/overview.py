@@ -28,7 +28,7 @@ _MAX_HEADLINES = 12
 
 
 #: Up to so many benchmarks a table has several series of each.
-_FEW_BENCHMARKS, _MAX_HEADLINES = 8, 6
+_FEW_BENCHMARKS = 8
 
 
 def _shown(benchmarks: int, most: int) -> int:
@@ -256,7 +256,8 @@ def environment(
             row
             for name in benchmarks
             for row in islice(
-                _headlines(analysis, name, label), _shown(len(benchmarks), _MAX_HEADLINES)
+                _headlines(analysis, name, label),
+                None if len(benchmarks) <= _FEW_BENCHMARKS else 2,
             )
         ),
         costs=_by_baseline(of_label),

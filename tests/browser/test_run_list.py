@@ -207,7 +207,7 @@ def test_a_row_out_of_the_data_is_as_the_page_has_it(
     written = rows.evaluate_all(told)
     page.goto(f"{site.base(place)}/runs/index.html#page=1", wait_until="load")
     expect(page.locator(".finder output")).to_have_text(f"{len(written)} runs")
-    assert rows.evaluate_all(told) == written
+    assert rows.evaluate_all(told) == written[:50]  # a page of the script's has so many
     assert watch.complaints == []
 
 
@@ -216,6 +216,6 @@ def test_without_scripts_every_run_is_linked(browser: Browser, long: Path) -> No
     plain = context.new_page()
     plain.goto((long / "runs/index.html").as_uri())
     expect(plain.locator("#list tbody th a")).to_have_count(run_list.NEWEST)
-    expect(plain.locator(".head:has(#further) ~ p a")).to_have_count(50)
+    expect(plain.locator(".head:has(#further) ~ p a")).to_have_count(67)
     expect(plain.locator("button, input, select")).to_have_count(0)
     context.close()
