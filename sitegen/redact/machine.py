@@ -68,9 +68,10 @@ def of_this_machine(
 ) -> Redactor:
     """Return a redactor that knows this machine's names, people, addresses, serials and paths.
 
-    A run's own folder reads `$WORK`, what a collector keeps between runs `$CACHE`: where
-    somebody put them says nothing of the method. ``root`` is where system files are read, so
-    that a recorded machine can stand in; ``command`` runs a program and returns its output.
+    A run's own folder reads `$WORK`, what a collector keeps between runs `$CACHE`, and where
+    sitegen is installed `$SITEGEN`: where somebody put them says nothing of the method. ``root`` is
+    where system files are read, so that a recorded machine can stand in; ``command`` runs a program
+    and returns its output.
     """
     people = [*_people(root)]
     by_kind: dict[str, set[str]] = {}
@@ -86,10 +87,12 @@ def of_this_machine(
         by_kind.setdefault(kind, set()).add(value)
     # Some do not live below /home: /srv/people/jane.
     paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
-    folders = {"~": Path.home(), "$PWD": Path.cwd(), "$WORK": workdir, "$CACHE": cache}
+    # What is installed, where it is: a checkout that is worked in reads $PWD all the same.
+    installed = Path(__file__).parents[2]
+    folders = {"$SITEGEN": installed, "~": Path.home(), "$PWD": Path.cwd()}
+    folders |= {"$WORK": workdir} | ({"$CACHE": cache} if cache else {})
     for stand_in, path in folders.items():
-        if path is not None:
-            paths |= dict.fromkeys((str(path.absolute()), str(path.resolve())), stand_in)
+        paths |= dict.fromkeys((str(path.absolute()), str(path.resolve())), stand_in)
     return Redactor({kind: sorted(values) for kind, values in by_kind.items()}, paths)
 
 

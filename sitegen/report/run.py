@@ -394,7 +394,7 @@ def _replaced(kind: str, count: int) -> str:
     """Return what was replaced in words, with what to look for in its place."""
     if kind not in _REPLACED:
         return words.count(count, kind, kind)
-    stand_in = "$WORK, $CACHE, $PWD or ~" if kind == "path" else f"[{kind}]"
+    stand_in = "$WORK, $CACHE, $SITEGEN, $PWD or ~" if kind == "path" else f"[{kind}]"
     return f"{words.count(count, *_REPLACED[kind])} ({stand_in})"
 
 

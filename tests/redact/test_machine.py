@@ -109,6 +109,7 @@ def test_this_machines_name_user_and_paths_are_known(
         f" {tmp_path}/kept/llm/model.gguf by janedoe in {Path.home()}/x"
     )
     assert clean.startswith("$WORK/x $WORK/x $PWD/y $CACHE/model.gguf by [user] in ")
+
     assert f"{Path.home()}/x" not in clean
     for name in (getpass.getuser(), socket.gethostname(), os.uname().nodename):
         if redactor.text(name) != name:  # some machines are called as no machine is
@@ -124,3 +125,13 @@ def test_firmware_that_has_no_serial_redacts_no_ordinary_words(tmp_path: Path, t
     redactor = of_this_machine(workdir=tmp_path / "w", root=tmp_path)
     assert redactor.text(f"{text}: none of note") == f"{text}: none of note"
     assert redactor.text("CZ24130XYZ") == "[serial]"
+
+
+def test_where_sitegen_is_installed_says_nothing_of_the_method(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = Path(of_this_machine.__code__.co_filename).parents[2] / "collectors" / "loops.c"
+    assert (
+        of_this_machine(workdir=tmp_path).text(f"cc {source}") == "cc $SITEGEN/collectors/loops.c"
+    )

@@ -26,7 +26,7 @@ def test_every_kind_has_words(kind: str) -> None:
     one, many = run_page._replaced(kind, 1), run_page._replaced(kind, 1_200)  # noqa: SLF001 - words
     assert one.startswith("1 ")
     assert many.startswith("1,200 ")
-    assert one.endswith(f"([{kind}])" if kind != "path" else "($WORK, $CACHE, $PWD or ~)")
+    assert one.endswith(f"([{kind}])" if kind != "path" else "($WORK, $CACHE, $SITEGEN, $PWD or ~)")
     # One of another version is shown as it is.
     assert run_page._replaced("<b>x", 2) == "2 <b>x"  # noqa: SLF001 - words
 
@@ -44,5 +44,5 @@ def test_the_page_says_what_was_replaced(tmp_path: Path, facts: tuple[Fact, ...]
     one = replace(check.storage_run(0), redactions=counts, fingerprint=Fingerprint(facts))
     check.built(tmp_path, one, toml=check.ALONE)
     page = (tmp_path / f"site/runs/{one.id}/index.html").read_text("utf-8")
-    told = "2 host names ([host]) and 1 folder ($WORK, $CACHE, $PWD or ~)."
+    told = "2 host names ([host]) and 1 folder ($WORK, $CACHE, $SITEGEN, $PWD or ~)."
     assert page.count(f"Replaced before anything was written: {told}") == 1
