@@ -29,6 +29,7 @@ from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from benchmarks.synthetic import plain
+from sitegen import fingerprint
 from sitegen.archive import Archive
 from sitegen.collect import timestamp
 from sitegen.model import (
@@ -52,7 +53,7 @@ _HERE = Path(__file__).parent
 _MODELS = Archive(_HERE.parents[1] / "archive")
 _STANDARD, _REPETITIONS = "standard", 3
 _VERIFY, _QUOTE = params(part="verify"), params(part="quote")
-_TAIL, _JITTER, _PACE = 0.05, 0.003, 0.01
+_TAIL, _JITTER, _PACE, _COUNTED = 0.05, 0.003, 0.01, 0.03
 _PERIOD = timedelta(days=9)
 _FIRST, _TURN, _LATER_S = timedelta(hours=5, minutes=30), timedelta(hours=5), 10_000.0
 
@@ -401,6 +402,10 @@ def _executed(session: _Session, benchmark: str, step: StepRecord, repetition: i
     }
     for event in events:
         shares |= {share: noise.uniform(*ends) for share, ends in event.busy.items()}
+    # An operation that takes longer is interrupted as often: less often a second.
+    seen = dict(step.conditions)
+    pace = noise.lognormvariate(0, _COUNTED) / _slowness(session, name, repetition)
+    shares |= {count: seen[count] * pace for count in fingerprint.RATES if count in seen}
     quick = dict(pair for _, *pair in TABLES.quick.values() if pair and session.kind == "quick")
     return replace(
         step,
@@ -412,7 +417,6 @@ def _executed(session: _Session, benchmark: str, step: StepRecord, repetition: i
         conditions=tuple((share, round(value, 4)) for share, value in shares.items()),
         values=tuple(pair for pair in step.values if not pair[0].startswith(("device_", "steady"))),
         raw=(f"{step.name}-{repetition}.{'err' if failed else 'out'}",) * (repetition >= 0),
-        params=(),
         context=(),
     )
 

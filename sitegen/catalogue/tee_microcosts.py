@@ -77,6 +77,7 @@ TOOL = tool.Tool(
                     ("pgbench", tool.SeriesPattern("pgbench.transactions_per_second", "value")),
                 ),
                 counts=(("interrupts", "interrupts"), ("timers", "of them ticks"), ("sent", "of them between CPUs"), ("context_switches", "context switches")),
+                first=("interrupts", "context_switches"),
             ),
         ),
     ),

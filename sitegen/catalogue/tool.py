@@ -245,8 +245,9 @@ class PerOperation(Struct, frozen=True):
 
     ``unit`` is the series of one micro-cost, called ``unit_title``. ``operations`` are the rates of
     others, by benchmark; ``counts`` are conditions of their steps, each a rate of the whole machine,
-    with what it counts. Series of one step that differ in the parameter ``parts`` ran at once, and
-    their rates are added; of others nobody knows which of them was counted.
+    with what it counts, and those of ``first`` are shown before the others. Series of one step that
+    differ in the parameter ``parts`` ran at once, and their rates are added; of others nobody knows
+    which of them was counted.
     """
 
     title: str
@@ -254,6 +255,7 @@ class PerOperation(Struct, frozen=True):
     unit_title: str
     operations: tuple[tuple[str, SeriesPattern], ...]
     counts: tuple[tuple[str, str], ...]
+    first: tuple[str, ...]
     parts: str = "direction"
 
 

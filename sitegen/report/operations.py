@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family
+from sitegen.analysis.contrasts import Counted
+from sitegen.catalogue.families import family, worded_series
 from sitegen.catalogue.tool import PerOperation
 from sitegen.catalogue.units import display, significant
 from sitegen.report import words
@@ -14,26 +15,16 @@ from sitegen.report.sections import Row, Section, TextTable
 
 
 def section(analysis: Analysis, contrast: PerOperation) -> Section | None:
-    """Return what one micro-cost comes to, beside what happened while others' operations ran."""
+    """Return what one micro-cost comes to, beside what happened while others' operations ran.
+
+    First the operations of headlines, a table a count with the environments side by side; then all.
+    """
     sentences = _of_one(analysis, contrast)
     counted = contrasts.per_operation(analysis, contrast)
     if not sentences and not counted:
         return None
-    rows: list[Row] = []
-    for one in counted:
-        unit = analysis.metric(one.series.metric).unit_for([one.operations])
-        rows.append(
-            (
-                words.joined(family(one.series.benchmark).title, words.short(one.series, {})),
-                words.platform(analysis.config, one.environment).name,
-                *(_count_cell(each, one.runs) for each in one.counts),
-                f"{unit.number(one.operations)} {unit.text}",
-                (words.count(one.runs, "run"), words.count(one.steps, "step")),
-            )
-        )
-    titles = (what for _, what in contrast.counts)
-    head = ("Operation", "Environment", *titles, "operations", "stands on")
-    if not rows:
+    tables = [*_of_headlines(analysis, contrast, counted), *_of_all(analysis, contrast, counted)]
+    if not counted:
         others = (family(benchmark).title.lower() for benchmark, _ in contrast.operations)
         names = words.enumerate_words(list(others))
         sentences.append(
@@ -45,8 +36,57 @@ def section(analysis: Analysis, contrast: PerOperation) -> Section | None:
         "counts an operation: of the whole machine while the step ran, other programs and the"
         " benchmark's own start among it, over the operations that the benchmark counted",
         tuple(sentences),
-        tables=(TextTable.of(contrast.title, head, rows),) if rows else (),
+        tables=tuple(tables),
     )
+
+
+def _of_headlines(
+    analysis: Analysis, contrast: PerOperation, counted: Sequence[Counted]
+) -> Iterator[TextTable]:
+    """Yield a table for each count that is shown first; none where no operation is a headline's."""
+    by_title: dict[str, dict[str, Counted]] = {}
+    for benchmark, _ in contrast.operations:
+        here = [one for one in counted if one.series.benchmark == benchmark]
+        led = worded_series(analysis.headlines(benchmark), [one.series for one in here])
+        for one in here:
+            if one.series in led:
+                by_title.setdefault(_title(one), {})[one.environment] = one
+    there = {label for row in by_title.values() for label in row}
+    labels = [label for label in analysis.config.environments if label in there]
+    names = [words.platform(analysis.config, label).name for label in labels]
+    for place, (count, what) in enumerate(contrast.counts):
+        if count in contrast.first and by_title:
+            rows: list[Row] = [
+                ((title, what), *(_count_cell(row.get(label), place, n=True) for label in labels))
+                for title, row in by_title.items()
+            ]
+            caption = f"{words.upper_first(what)} an operation"
+            yield TextTable.of(caption, (caption, *names), rows)
+
+
+def _of_all(
+    analysis: Analysis, contrast: PerOperation, counted: Sequence[Counted]
+) -> Iterator[TextTable]:
+    rows: list[Row] = []
+    for one in counted:
+        unit = analysis.metric(one.series.metric).unit_for([one.operations])
+        rows.append(
+            (
+                _title(one),
+                words.platform(analysis.config, one.environment).name,
+                *(_count_cell(one, place) for place in range(len(contrast.counts))),
+                f"{unit.number(one.operations)} {unit.text}",
+                (words.count(one.runs, "run"), words.count(one.steps, "step")),
+            )
+        )
+    titles = (what for _, what in contrast.counts)
+    head = ("Operation", "Environment", *titles, "operations", "stands on")
+    if rows:
+        yield TextTable.of(contrast.title, head, rows)
+
+
+def _title(one: Counted) -> str:
+    return words.joined(family(one.series.benchmark).title, words.short(one.series, {}))
 
 
 def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
@@ -82,9 +122,11 @@ def _of_one(analysis: Analysis, contrast: PerOperation) -> list[str]:
     return sentences
 
 
-def _count_cell(count: tuple[float, float, float] | None, runs: int) -> Sequence[str]:
-    if count is None:
-        return "not measured"
+def _count_cell(one: Counted | None, place: int, *, n: bool = False) -> Sequence[str]:
+    """Return the mean of a count with its range, and how many runs it stands on where asked."""
+    count = one and one.counts[place]
+    if one is None or count is None:
+        return ("not measured",)
     mean, low, high = count
-    ends = f"{significant(low)} to {significant(high)}" if runs > 1 else ""
-    return significant(mean), ends
+    ends = f"{significant(low)} to {significant(high)}" if one.runs > 1 else ""
+    return significant(mean), words.joined(ends, words.count(one.runs, "run") if n else "")

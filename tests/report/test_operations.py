@@ -73,7 +73,7 @@ def of(analysis: Analysis) -> Section | None:
 
 def cells(section: Section | None) -> list[list[str]]:
     assert section is not None
-    return [[cell.text for cell in row] for table in section.tables for row in table.rows]
+    return [[cell.text for cell in row] for row in section.tables[-1].rows]  # of all operations
 
 
 def test_counts_a_second_are_divided_by_the_operations_a_second_of_all_directions() -> None:
@@ -120,6 +120,34 @@ def test_several_runs_have_their_mean_and_their_range() -> None:
     assert (interrupts.text, interrupts.small) == ("2.00", "1.00 to 3.00")
     assert switches.text == "not measured"
     assert (runs_of.text, runs_of.small) == ("2 runs", "2 steps")
+
+
+def test_operations_of_headlines_stand_first_with_the_environments_side_by_side() -> None:
+    def served(label: str, interrupts: float, switches: float) -> Run:
+        row = Measurement(
+            "sweep", "ab.requests_per_second", "mean", "1/s", 100.0,
+            params(scheme="http", concurrency=1000, access="loopback"),
+        )  # fmt: skip
+        other = row._replace(params=params(scheme="http", concurrency=50, access="loopback"))
+        steps = (
+            step("sweep", {"concurrency": 1000}, interrupts=interrupts, context_switches=switches),
+            step("sweep", {"concurrency": 50}, interrupts=9.0),
+        )
+        return run("ab", label, [row, other], steps)
+
+    found = section(served("plain", 50.0, 200.0), served("cvm", 70.0, 300.0))
+    assert found is not None
+    interrupts, switches, every = found.tables
+    assert interrupts.head == ("Interrupts an operation", "plain", "cvm")
+    [[operation, plain, cvm]] = interrupts.rows
+    assert operation.text == "Web server, Loopback, http, 1,000 at once"
+    assert operation.small == "interrupts"  # a phone shows no head
+    assert [(one.text, one.small) for one in (plain, cvm)] == [
+        ("0.500", "1 run"),
+        ("0.700", "1 run"),
+    ]
+    assert [[cell.text for cell in row[1:]] for row in switches.rows] == [["2.00", "3.00"]]
+    assert len(every.rows) == 4
 
 
 def test_an_interval_and_the_word_stand_with_the_factor() -> None:
