@@ -15,8 +15,8 @@ from sitegen.analysis.replicates import Origin
 from sitegen.analysis.selection import Selection
 from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interval, summarise
 from sitegen.catalogue.families import efficiency_axis
-from sitegen.catalogue.metrics import Better, Metric, Scale, metric
-from sitegen.catalogue.rules import BESIDE, limits_of
+from sitegen.catalogue.metrics import Better, Metric, Scale, beside, metric
+from sitegen.catalogue.rules import limits_of
 from sitegen.catalogue.tool import Counts, Figure, Limits
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
@@ -138,7 +138,7 @@ class _Cells:
                 {
                     series: [(self.kept(block, gone), places) for block, places in parts]
                     for series, parts in self.rows.items()
-                    if series.workload == workload and (series.metric, series.statistic) in BESIDE
+                    if series.workload == workload and beside(series.metric, series.statistic)
                 }
             )
         return self.side_without[key]
@@ -297,8 +297,7 @@ def _side_values(rows: Mapping[Series, _Rows]) -> dict[tuple[str, Params], dict[
     """Return, by workload and parameters, the values that caveats on other metrics need."""
     side: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
     for series, parts in rows.items():
-        name = BESIDE.get((series.metric, series.statistic))
-        if name is None:
+        if not (name := beside(series.metric, series.statistic)):
             continue
         columns = (block.columns[place] for block, places in parts for place in places)
         if values := [value for column in columns for value in column if value is not None]:

@@ -32,6 +32,12 @@ def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metr
     return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
 
 
+def beside(metric_id: str, statistic: str) -> str:
+    """Return what rules about other metrics of its workload call this figure, or nothing."""
+    entry = METRICS.get(metric_id)
+    return dict(entry.beside).get(statistic, "") if entry else ""
+
+
 def unit_problem(units: Iterable[tuple[str, str]]) -> str:
     """Return which metric of a run is stated in another unit than its base unit, or nothing."""
     for name, unit in units:

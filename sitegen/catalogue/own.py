@@ -9,12 +9,14 @@ from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.families import FAMILIES
 from sitegen.catalogue.metrics import METRICS
 from sitegen.catalogue.parameters import PARAMETERS, united
+from sitegen.catalogue.tool import SeriesParameter
 from sitegen.errors import SitegenError
 
 #: The tables of the report that is open, by benchmark; and what of the catalogue is theirs alone.
 TABLES: dict[str, Declared] = {}
 METRICS_OF_ITS_OWN: set[str] = set()
-_PARAMETERS: set[str] = set()
+#: The parameters that own tools say something of, as the catalogue has them: None where it has not.
+_PARAMETERS: dict[str, SeriesParameter | None] = {}
 
 
 def use(tables: Mapping[str, tuple[object, str, str]]) -> None:
@@ -39,16 +41,20 @@ def use(tables: Mapping[str, tuple[object, str, str]]) -> None:
                 whole = united(each, PARAMETERS.get(each.key))
             except SitegenError as error:
                 raise SitegenError(error.what, where=one.place, fix=error.fix) from error
-            if each.key not in PARAMETERS:
-                PARAMETERS[each.key] = whole
-                _PARAMETERS.add(each.key)
+            _PARAMETERS.setdefault(each.key, PARAMETERS.get(each.key))
+            PARAMETERS[each.key] = whole
 
 
 def _forget() -> None:
     for benchmark in TABLES:
         FAMILIES.pop(benchmark, None)
-    for table, keys in ((METRICS, METRICS_OF_ITS_OWN), (PARAMETERS, _PARAMETERS)):
-        for key in keys:
-            table.pop(key, None)
-        keys.clear()
+    for key in METRICS_OF_ITS_OWN:
+        METRICS.pop(key, None)
+    for key, before in _PARAMETERS.items():
+        if before is None:
+            PARAMETERS.pop(key, None)
+        else:
+            PARAMETERS[key] = before
+    METRICS_OF_ITS_OWN.clear()
+    _PARAMETERS.clear()
     TABLES.clear()

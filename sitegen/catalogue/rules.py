@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from sitegen.catalogue.families import TOOLS, family
-from sitegen.catalogue.metrics import METRICS, metric
+from sitegen.catalogue.metrics import metric
 from sitegen.catalogue.tool import Counts, Figure, Limits, PerOperation, Rule
 from sitegen.errors import many
 from sitegen.fingerprint import contradiction
@@ -254,8 +254,4 @@ COUNTED_CONDITIONS: Mapping[str, frozenset[str]] = {
     for contrast in tool.family.contrasts
     if isinstance(contrast, PerOperation)
     for benchmark, _ in contrast.operations
-}
-#: The metrics that a rule about another metric of the same workload needs, and their names.
-BESIDE: Mapping[tuple[str, str], str] = {
-    (metric.id, statistic): name for metric in METRICS.values() for statistic, name in metric.beside
 }

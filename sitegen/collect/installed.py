@@ -95,7 +95,7 @@ def load_collector(point: EntryPoint | TablePoint) -> Collector:
     needed = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
     if absent := [name for name in needed if not hasattr(module, name)]:
         message = f"collector {point.name!r} has no {', '.join(absent)}"
-        raise unfit(message, "see CONTRIBUTING.md, 'Add a collector'")
+        raise unfit(message, "see docs/own-collector.md")
     if collects and point.name != module.BENCHMARK:
         message = f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}"
         raise unfit(message, "give both the same name")

@@ -63,8 +63,8 @@ def serving(  # noqa: PLR0913 - what a server needs
     log = folder / f"server-{ports[0]}.log"
     with contextlib.ExitStack() as stack:
         prints, tail = stack.enter_context(_log(host, log))
-        started = host.start(argv, cwd=folder, environ=environ, stdout=prints, stderr=prints)
         try:
+            started = host.start(argv, cwd=folder, environ=environ, stdout=prints, stderr=prints)
             process = stack.enter_context(started)
         finally:
             os.close(prints)  # from here on it ends with the server
@@ -105,13 +105,18 @@ def cpu_seconds(server: psutil.Process) -> float:
 @contextlib.contextmanager
 def _log(host: Host, log: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Yield where a server may print to without end, and what keeps the end of that in a file."""
-    reads, prints = os.pipe()
-    with log.open("wb") as file:
-        line = ["tail", "-c", str(_LOG_BYTES)]
-        started = host.start(line, stdin=reads, stdout=file.fileno(), stderr=file.fileno())
-        with started as tail:
+    line = ["tail", "-c", str(_LOG_BYTES)]
+    with log.open("wb") as file, contextlib.ExitStack() as stack:
+        reads, prints = os.pipe()
+        try:
+            started = host.start(line, stdin=reads, stdout=file.fileno(), stderr=file.fileno())
+            tail = stack.enter_context(started)
+        except BaseException:
+            os.close(prints)
+            raise
+        finally:
             os.close(reads)
-            yield prints, tail
+        yield prints, tail
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

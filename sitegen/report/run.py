@@ -14,7 +14,8 @@ from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
-from sitegen.catalogue.rules import BESIDE, RULES, limits_of
+from sitegen.catalogue.metrics import beside
+from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.tool import Figure, Rule
 from sitegen.charts.spec import Hue, Line, RidgeChart
 from sitegen.model import (
@@ -329,7 +330,7 @@ def _reasons(run: Run, table: Table, row: PlannedRow) -> tuple[str, ...]:
     if row.suspect:
         values: dict[str, float] = {}
         for series, places in table.shape.places(run.benchmark).items():
-            name = BESIDE.get((series.metric, series.statistic), "")
+            name = beside(series.metric, series.statistic)
             if name and series.workload == workload and set(series.params) <= set(row.params):
                 values[name] = next(
                     (v for at in places if (v := table.values[at]) is not None), 0.0

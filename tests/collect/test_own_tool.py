@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sitegen.analysis.compare import analyse
 from sitegen.catalogue import declared, own
+from sitegen.catalogue.parameters import PARAMETERS
 from sitegen.catalogue.table import Server
 from sitegen.cli import main
+from sitegen.config import Config, Environment
+from sitegen.model import Measurement, Provenance, Run, run_id
 from tests import site_checks as check
 from tests.documents import blocks
 
@@ -182,3 +186,36 @@ def test_a_setting_without_a_value_is_asked_for(tmp_path: Path) -> None:
     file = report(tmp_path, HACKBENCH.replace("quick = 100, value = 1000 ", "quick = 100 "))
     said = sitegen("collect", "--env", "vm", "--only", "hackbench", "--config", str(file), code=2)
     assert "has no loops; add --set hackbench.loops=, messages of each task" in said
+
+
+def test_what_it_says_of_a_known_parameter_holds_while_its_report_is_open(tmp_path: Path) -> None:
+    known = PARAMETERS["access"]
+    words = '\n[tools.hackbench.parameters.access]\nvalues = { vsock = "over vsock" }\n'
+    sitegen("doctor", "--config", str(report(tmp_path, HACKBENCH + words)))
+    assert PARAMETERS["access"].values == {**known.values, "vsock": "over vsock"}
+    own.use({})
+    assert PARAMETERS["access"] == known
+
+
+def test_its_load_generator_may_be_saturated_too(tmp_path: Path) -> None:
+    tools = HACKBENCH.replace(
+        "[tools.hackbench.settings]",
+        '[tools.hackbench.generator]\nat = 0.9\nname = "hackbench"\n[tools.hackbench.settings]',
+    )
+    tools += (
+        '\n[tools.hackbench.metrics.cpu]\nunit = "ratio"\nbetter = "none"\nat = "cpu (\\\\S+)"\n'
+        'definition = "x"\nbeside = { value = "client_cpu" }\n'
+    )
+    sitegen("doctor", "--config", str(report(tmp_path, tools)))
+    rows = (
+        Measurement("hackbench", "hackbench.time", "value", "s", 1.0),
+        Measurement("hackbench", "hackbench.cpu", "value", "ratio", 0.97),
+    )
+    day = "2026-11-01T00:00:00Z"
+    run = Run(
+        run_id(day, "hackbench", b""), "hackbench", "vm", Provenance.COLLECTED, day, 1.0, rows,
+        preset="standard",
+    )  # fmt: skip
+    analysis = analyse([run], Config(Path(), environments={"vm": Environment("vm", "vm", "none")}))
+    [time] = [one for one in analysis.of("hackbench") if one.series.metric == "hackbench.time"]
+    assert "generator-saturated" in [one.rule.id for one in time.caveats]

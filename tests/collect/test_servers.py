@@ -45,6 +45,13 @@ def test_of_a_server_that_prints_much_the_end_is_kept(tmp_path: Path, port: int)
     assert 1000 < log.stat().st_size <= 65_536
 
 
+def test_nothing_stays_open_where_its_log_cannot_be_written(tmp_path: Path, port: int) -> None:
+    before = psutil.Process().num_fds()
+    with pytest.raises(FileNotFoundError), serving(LISTEN, tmp_path / "absent", port):
+        pass
+    assert psutil.Process().num_fds() == before
+
+
 def test_a_server_that_ends_while_it_is_measured_is_no_result(tmp_path: Path, port: int) -> None:
     script = f"{LISTEN}\nserver.accept(); sys.exit('out of memory')"
     client = ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3"]

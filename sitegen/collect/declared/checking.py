@@ -89,8 +89,23 @@ def _fields(output: Output) -> list[Field]:
 
 def _check_places(output: Output) -> set[str]:
     """Check regular expressions and paths; return the names that records bring with them."""
-    if output.form != "text":
-        points = [place for one in output.samples for place in (one.each, one.x, one.y)]
+    text = output.form == "text"
+    elsewhere = {
+        "rows": output.rows and not text,
+        "entries": output.entries and text,
+        "beside": output.beside and text,
+        "part": text and any(one.part for one in _fields(output)),
+    }
+    if misplaced := [name for name, there in elsewhere.items() if there]:
+        raise SitegenError(
+            f"{misplaced[0]!r} says nothing of an output of this form, {output.form}"
+        )
+    if not text:
+        points = [
+            place
+            for one in output.samples
+            for place in (one.each, one.x, one.y, one.only, *one.without)
+        ]
         places = (output.each, *output.entries.values(), *(one.at for one in _fields(output)))
         for path in (*places, *(point for point in points if point not in ("#", "."))):
             trees.steps(path.removeprefix("$").removeprefix("."))

@@ -21,7 +21,7 @@ VERSION, STARTED = "tool_version", "started_at"
 CPU, DURATION, SERVER_CPU = "cpu_s", "duration_s", "server_cpu_s"
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 #: A comma stands between thousands: elsewhere it may be a decimal one, and 1,5 is no 15.
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _LONGEST, _LONGEST_NUMBER, _MOST_PRINTED, _EXACT = 4000, 64, 10, 1e15
 #: Units that no tool prints as a word.
 _BARE = ("1/s", "count", "ratio")
@@ -69,21 +69,28 @@ def found(value: str | float, one: Field, unit: str, name: str) -> Found | None:
 
 
 def taken(several: Sequence[Found | None], take: str) -> Found | None:
-    """Return what several values come to; None where one that is counted in is no number."""
+    """Return what several values come to; None where one that is counted in is no number.
+
+    Raises SitegenError where they are printed in units of different kinds.
+    """
     there = [each for each in several if each]
     if take == "count":
         return Found(float(len(there)))
     if take == "last":
         return there[-1] if there else None
     numbers = [each.value for each in there if isinstance(each.value, float)]
-    whole = numbers and len(numbers) == len(several)
-    return Found(formulas.taken(numbers, take), there[0].unit) if whole else None
+    if not numbers or len(numbers) != len(several):
+        return None
+    if len(units := sorted({each.unit for each in there})) > 1:
+        told = " and ".join(unit or "no unit" for unit in units)
+        raise SitegenError(f"the {take} is of values in {told}")
+    return Found(formulas.taken(numbers, take), units[0])
 
 
 def number(value: str | float) -> float | None:
     """Return the number that a text is, or None: also of one that no quantity is."""
     if isinstance(value, str):
-        if len(value) > _LONGEST_NUMBER or not re.search(r"\d", value):
+        if len(value) > _LONGEST_NUMBER or not re.search(r"[0-9]", value):
             return None
         if not _NUMBER.fullmatch(value):
             return None

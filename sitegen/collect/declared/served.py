@@ -98,13 +98,7 @@ class Hosted(Struct, frozen=True):
         files, before, after = (
             msgspec.json.decode(step.get(name)) for name in ("files", "before", "after")
         )
-        folder = Path(step.get(FOLDER))
-        self._check_user(folder)
-        place = home(folder)
-        place.mkdir(exist_ok=True)
-        if user := self._user:
-            folder.chmod(0o711)
-            shutil.chown(place, user, pwd.getpwnam(user).pw_gid)
+        user, place = self._user, self._home(Path(step.get(FOLDER)))
         for name, each in files.items():
             (place / name).write_text(each, "utf-8")
         said: list[RawOutput] = []
@@ -122,11 +116,11 @@ class Hosted(Struct, frozen=True):
 
     def serving(self, step: Step, host: Host) -> AbstractContextManager[psutil.Process]:
         """Run it for the length of the block; raises SitegenError as `servers.serving` does."""
-        place = home(Path(step.get(FOLDER)))
+        folder = Path(step.get(FOLDER))
         if not (self.server.files or self.server.prepare or self.server.after):
             # What it kept of another step would be there again.
-            shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(exist_ok=True)
+            shutil.rmtree(home(folder), ignore_errors=True)
+        place = self._home(folder)
         return servers.serving(
             host,
             [*_as(self._user), *msgspec.json.decode(step.get(SERVE))],
@@ -140,6 +134,16 @@ class Hosted(Struct, frozen=True):
     def _user(self) -> str:
         """The user that it runs as: another one where it refuses root."""
         return self.server.user if os.geteuid() == 0 else ""
+
+    def _home(self, folder: Path) -> Path:
+        """Make the folder of the server, its user's own; raises Refused where that cannot be."""
+        self._check_user(folder)
+        place = home(folder)
+        place.mkdir(exist_ok=True)
+        if user := self._user:
+            folder.chmod(0o711)
+            shutil.chown(place, user, pwd.getpwnam(user).pw_gid)
+        return place
 
     def _check_user(self, scratch: Path) -> None:
         """Raise Refused where its user could not reach its folder."""
@@ -177,7 +181,8 @@ def _as(user: str) -> tuple[str, ...]:
     """
     if not user:
         return ()
-    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    group = pwd.getpwnam(user).pw_gid  # which need not be called as the user is
+    who = (f"--reuid={user}", f"--regid={group}", "--clear-groups")
     return ("setpriv", *who, "--pdeathsig", "QUIT", "--")
 
 

@@ -46,6 +46,19 @@ def test_what_several_values_come_to_is_not_known_where_one_is_no_number() -> No
         read(one, {"all": [1, "two"]})
 
 
+@pytest.mark.parametrize("second", ["5", "5MB"])
+def test_values_of_unlike_units_come_to_nothing(second: str) -> None:
+    field = {"at": r"t=(?P<value>\d+)(?P<unit>[a-zA-Z]*)", "take": "sum"}
+    one = table(form="text", fields={"took": field})
+    with pytest.raises(SitegenError, match="the sum is of values in"):
+        outputs.read(one, one.table.outputs["o"], f"t=5ms t={second}".encode(), Known())
+
+
+def test_digits_of_other_scripts_are_no_number() -> None:
+    assert fields.number("١٢") is None
+    assert fields.as_text("1٢").value == "1٢"
+
+
 @pytest.mark.parametrize(
     ("printed", "value"),
     [("1,234", 1234), ("12,345,678.5", 12345678.5), ("-1,000e3", -1e6)],

@@ -226,6 +226,12 @@ def test_what_the_output_does_not_say_is_asked_for() -> None:
         ('each = "results[*]"', 'each = "results["', "is no path"),
         ('workload = "{name}"', 'workload = "{title}"', "asks for 'title'"),
         ("only = \"kind == 'bench'\"", 'only = "open(kind)"', "holds what no expression may"),
+        ('kind = "request"', 'kind = "request"\nonly = "a[["', "is no path"),
+        (
+            'each = "results[*]"',
+            'each = "results[*]"\nrows = [{ head = "a", column = "b", row = "c", cell = "d" }]',
+            "'rows' says nothing of an output of this form, json",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_is_refused_before_anything_runs(

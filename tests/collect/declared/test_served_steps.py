@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from sitegen.collect import Host, Plan, RawOutput, Request
 from sitegen.collect.declared import outputs
 from sitegen.collect.declared.collector import TableCollector, collector
 from sitegen.collect.declared.outputs import Known
+from sitegen.collect.protocol import Refused
 from sitegen.errors import SitegenError
 from sitegen.model import ToolIdentity
 
@@ -71,6 +75,26 @@ def test_a_server_that_died_makes_its_step_fail_with_what_the_tool_printed(tmp_p
     assert raw.stdout == b"rate 3\n"
     with pytest.raises(SitegenError, match="server ended while it was measured: out of memory"):
         one.parse(step, raw)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_server_of_another_user_has_a_folder_of_its_own_also_without_files(
+    tmp_path: Path,
+) -> None:
+    one = table(TABLE.replace("[server]", '[server]\nuser = "nobody"'))
+    open_to_all = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    try:
+        open_to_all.chmod(0o711)
+        [step] = plan(one, open_to_all).steps
+        one.run(step, Host())
+        [server] = open_to_all.glob("**/server")
+        assert server.owner() == "nobody"
+    finally:
+        shutil.rmtree(open_to_all)
+    tmp_path.chmod(0o700)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(Refused, match="'nobody' cannot reach"):
+        one.run(plan(one, tmp_path / "run").steps[0], Host())
 
 
 def test_an_output_of_both_streams_and_the_servers_cpu_time_are_read(tmp_path: Path) -> None:
