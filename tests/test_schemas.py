@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from sitegen.archive import manifest
-from sitegen.catalogue.table import Table
+from sitegen.catalogue import table
 from sitegen.collect import installed
 
 #: A size is a number of bytes.
@@ -34,7 +34,7 @@ def of_collectors() -> dict[str, Any]:
 
 def of_tables() -> dict[str, Any]:
     """Return what a tool's table may say: a TOML file, or `[tools.<name>]` of `sitegen.toml`."""
-    return {"title": "A tool as a table", **msgspec.json.schema(Table)}
+    return {"title": "A tool as a table", **table.schema()}
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {

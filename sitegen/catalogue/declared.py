@@ -18,6 +18,7 @@ from msgspec.structs import asdict, replace
 
 from sitegen import toml
 from sitegen.catalogue import tool
+from sitegen.catalogue.repeats import repeated
 from sitegen.catalogue.table import (
     Field,
     Headline,
@@ -50,12 +51,11 @@ class Declared(Struct, frozen=True):
         """What the catalogue knows of it."""
         return _tool(self.benchmark, self.table)
 
-    def metric_of(self, key: str, output: Output | None = None) -> tuple[str, str]:
+    def metric_of(self, key: str) -> tuple[str, str]:
         """Return the id of a metric and the statistic that a key of ``values`` names."""
         name, _, statistic = key.partition(" ")
-        benchmark = (output.benchmark if output else "") or self.benchmark
         own = self.table.metrics.get(name)
-        return f"{benchmark}.{name}", statistic or (own.statistic if own else "value")
+        return f"{self.benchmark}.{name}", statistic or (own.statistic if own else "value")
 
 
 def read(benchmark: str, raw: object, place: str, key: str = "", note: str = "") -> Declared:
@@ -68,8 +68,8 @@ def read(benchmark: str, raw: object, place: str, key: str = "", note: str = "")
         check_benchmark(benchmark)
     except SitegenError as error:
         raise SitegenError(error.what, where=where, fix=error.fix) from error
-    table = toml.decoded(raw, Table, place, key)
-    declared = Declared(benchmark, _whole(benchmark, table), note or table.method, where)
+    table = toml.decoded(repeated(raw, place, key), Table, place, key)
+    declared = Declared(benchmark, _whole(benchmark, table, where), note or table.method, where)
     _check(declared)
     return declared
 
@@ -112,8 +112,11 @@ def _folder() -> Path:
     return Path(next(iter(places or ()), ""), FOLDER)
 
 
-def _whole(benchmark: str, table: Table) -> Table:
-    """Return a table with all said in full that may be said in short."""
+def _whole(benchmark: str, table: Table, place: str) -> Table:
+    """Return a table with all said in full that may be said in short.
+
+    Raises SitegenError for an output that is like none, or like itself, or a server that is none.
+    """
     if table.command:
         workloads = {benchmark: Workload(table.command), **table.workloads}
         table = replace(table, command=(), workloads=workloads)
@@ -147,7 +150,12 @@ def _whole(benchmark: str, table: Table) -> Table:
         for name, one in table.workloads.items()
     }
     table = replace(table, workloads=workloads)
-    table = replace(table, outputs={one: _like(one, table.outputs) for one in table.outputs})
+    outputs = {
+        name: _like(name, table.outputs, place)
+        for name, one in table.outputs.items()
+        if not one.part
+    }
+    table = replace(table, outputs=outputs)
     if isinstance(table.server, str):
         table = replace(table, server=server(table.server, benchmark))
     if isinstance(table.server, Server):
@@ -163,14 +171,17 @@ def _stored(metric: Metric) -> Metric:
     return replace(metric, unit=base[0], printed_in=metric.printed_in or metric.unit)
 
 
-def _like(name: str, outputs: Mapping[str, Output], within: tuple[str, ...] = ()) -> Output:
+def _like(
+    name: str, outputs: Mapping[str, Output], place: str, within: tuple[str, ...] = ()
+) -> Output:
     """Return a form with all of those which it is like that it does not say itself."""
     own = asdict(outputs[name])
     for each in outputs[name].like:
         if each not in outputs or each in (*within, name):
-            continue  # `_problems_of` names it
-        base = asdict(_like(each, outputs, (*within, name)))
-        for key in base.keys() - {"title", "knows", "lacks", "like"}:
+            where = _at(place, f"outputs.{name}.like")
+            raise SitegenError(f"there is no other output {each!r}", where=where)
+        base = asdict(_like(each, outputs, place, (*within, name)))
+        for key in base.keys() - {"title", "knows", "lacks", "like", "part"}:
             if isinstance(base[key], dict):
                 own[key] = {**base[key], **own[key]}
             elif isinstance(base[key], tuple):
@@ -186,8 +197,12 @@ _NO_OUTPUT = Output()
 def _check(declared: Declared) -> None:
     """Raise SitegenError for a metric or a statistic that cannot be."""
     for key, problem, fix in _problems(declared):
-        join = "." if ": " in declared.place else ": "
-        raise SitegenError(problem, where=f"{declared.place}{join}{key}", fix=fix)
+        raise SitegenError(problem, where=_at(declared.place, key), fix=fix)
+
+
+def _at(place: str, key: str) -> str:
+    """Return where a key is, in a table that is a file or a part of one."""
+    return f"{place}{'.' if ': ' in place else ': '}{key}"
 
 
 def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
@@ -209,16 +224,12 @@ def _problems(declared: Declared) -> Iterator[tuple[str, str, str]]:
 
 
 def _problems_of(declared: Declared, name: str, output: Output) -> Iterator[tuple[str, str, str]]:
-    for each in output.like:
-        if each == name or each not in declared.table.outputs:
-            yield f"outputs.{name}.like", f"there is no other output {each!r}", ""
     if not output.values:
         yield f"outputs.{name}.values", "names no metric", ""
     known = declared.table.metrics
     for key in output.values:
-        id_, statistic = declared.metric_of(key, output)
-        own = output.benchmark in ("", declared.benchmark)
-        if own and id_.partition(".")[2] not in known:
+        id_, statistic = declared.metric_of(key)
+        if id_.partition(".")[2] not in known:
             fix = f"known are {', '.join(known)}"
             yield f"outputs.{name}.values", f"there is no metric {key!r}", fix
         if statistic not in STATISTICS:
@@ -264,7 +275,6 @@ def _tool(benchmark: str, table: Table) -> tool.Tool:
             counted=table.counted,
             background=frozenset(table.background),
             columns=tuple((id_of(name), tuple(each)) for name, each in table.columns.items()),
-            wholes={id_of(part): id_of(whole) for part, whole in table.wholes.items()},
             suspect=table.suspect,
             generator=generator,
         ),

@@ -6,16 +6,17 @@ expressions, and expressions hold arithmetic on what was found (`sitegen.collect
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from sitegen.catalogue import tool
 from sitegen.model import Comparability, Doubt
 
-Name = Annotated[
-    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="a word of small letters")
-]
+_NAME = "^[a-z][a-z0-9_]{0,39}$"
+Name = Annotated[str, Meta(pattern=_NAME, description="a word of small letters")]
 Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text in quotes")]
 Texts = Annotated[tuple[Text, ...], Meta(max_length=200, description="a list of texts")]
 #: The words of a command; one may be empty.
@@ -28,6 +29,9 @@ FileName = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="the plain name of a file"),
 ]
+#: Lists as long as one another: what stands once in a table for each of their values, in the place
+#: of ``<name>``.
+Over = Annotated[dict[Name, Texts], Meta(description="lists that are as long as one another")]
 Words = Annotated[dict[Name, str], Meta(description="a table of texts")]
 #: A regular expression for a text, the path of a value in anything else.
 Place = Annotated[str, Meta(min_length=1, max_length=500, description="a path or an expression")]
@@ -122,7 +126,6 @@ class Headline(Pattern, frozen=True):
     title: str = ""
     loses: str = ""
     whole: bool = False
-    first: Literal["smallest", "largest"] = "smallest"
 
 
 class Panel(Pattern, frozen=True):
@@ -229,7 +232,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     says what it is of: its fields are found at ``$beside``. ``ends`` are texts without one of which
     it is not whole, ``same`` are fields that all its results have alike, and ``fails`` is that in
     which the tool says why a result is none. One ``like`` others has all of them that it does not
-    say itself, but for how they are known.
+    say itself, but for how they are known; a ``part`` is there for those that are like it alone.
     """
 
     values: dict[str, Formula] = {}
@@ -238,7 +241,6 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     where: FileName = "stdout"
     knows: Texts = ()
     lacks: Texts = ()
-    benchmark: str = ""
     each: str = ""
     rows: tuple[Rows, ...] = ()
     only: str = ""
@@ -257,6 +259,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     same: Texts = ()
     fails: str = ""
     like: Texts = ()
+    part: bool = False
 
 
 class Workload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -308,7 +311,11 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is said of one tool."""
+    """All that is said of one tool.
+
+    A key or an item of a list with ``<name>`` stands for one with each value that ``over`` has
+    under that name.
+    """
 
     title: str = ""
     question: str = ""
@@ -323,7 +330,6 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     panels: tuple[Panel, ...] = ()
     columns: dict[str, Line] = {}
     background: Texts = ()
-    wholes: dict[str, str] = {}
     generator: Generator | None = None
     counted: str = "requests"
     suspect: str = ""
@@ -333,3 +339,12 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     form: Form = "text"
     knows: Texts = ()
     outputs: dict[str, Output] = {}
+    over: tuple[Over, ...] = ()
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a table as it is written: a name may ask for those of ``over``."""
+    text = json.dumps(msgspec.json.schema(Table))
+    written = json.dumps(r"^(?=.*<|.{1,40}$)[a-z<][a-z0-9_<>]*$")
+    whole: dict[str, Any] = json.loads(text.replace(json.dumps(_NAME), written))
+    return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,15 @@ from sitegen.catalogue import declared, own
 from sitegen.catalogue.parameters import PARAMETERS
 from sitegen.catalogue.table import Server
 from sitegen.cli import main
+from sitegen.collect.declared import outputs
 from sitegen.config import Config, Environment
+from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Provenance, Run, run_id
 from tests import site_checks as check
 from tests.documents import blocks
 
 PAGE = (check.ROOT / "docs" / "own-tool.md").read_text("utf-8")
-HACKBENCH, OUTPUT, SERVER = blocks(PAGE, "toml")
+HACKBENCH, OUTPUT, REPEATED, SERVER = blocks(PAGE, "toml")
 #: As hackbench of rt-tests prints it.
 PRINTED = (
     "Running in process mode with 1 groups using 40 file descriptors each (== 40 tasks)\n"
@@ -88,12 +91,34 @@ def test_the_example_is_collected_compared_and_shown_with_verdicts(tmp_path: Pat
 def test_the_larger_examples_are_tables_too() -> None:
     table = '[metrics.operations]\nunit = "1/s"\nbetter = "higher"\ndefinition = "X."\n'
     table += '[metrics.latency]\nunit = "s"\nbetter = "lower"\ndefinition = "X."\n'
-    import tomllib
-
     read = declared.read("example", tomllib.loads(f"{table}{OUTPUT}{SERVER}"), "example.toml")
     assert read.table.outputs["summary"].checks[0].then == "suspect"
     assert isinstance(read.table.server, Server)
     assert read.table.server.address == "address"
+
+
+def test_what_stands_once_for_several_names_is_read_for_each() -> None:
+    one = declared.read("example", tomllib.loads(REPEATED), "example.toml")
+    data = b"RD p99 120\nWR p99 340\n"
+    found = outputs.read(one, one.table.outputs["report"], data, outputs.Known()).measurements
+    assert {row.metric: row.value for row in found} == {
+        "example.read_latency": pytest.approx(120e-6),
+        "example.write_latency": pytest.approx(340e-6),
+    }
+
+
+def test_an_output_may_be_there_for_others_alone_and_is_like_none_that_is_not_there() -> None:
+    part = OUTPUT.replace("[outputs.summary]", "[outputs.summary]\npart = true")
+    metrics = (
+        f'[metrics.{name}]\nunit = "{unit}"\nbetter = "lower"\ndefinition = "X."\n'
+        for name, unit in (("operations", "1/s"), ("latency", "s"))
+    )
+    text = f'{"".join(metrics)}{part}[outputs.other]\nlike = ["summary"]\nknows = ["x"]\n'
+    one = declared.read("example", tomllib.loads(text), "example.toml")
+    assert list(one.table.outputs) == ["other"]
+    for wrong in ("sumary", "other"):
+        with pytest.raises(SitegenError, match=r"outputs.other.like: there is no other output"):
+            declared.read("x", tomllib.loads(text.replace('["summary"]', f'["{wrong}"]')), "x.toml")
 
 
 def test_a_tool_may_stand_in_a_file_beside_with_its_method_note(tmp_path: Path) -> None:
@@ -170,14 +195,10 @@ def test_mistakes_are_found_before_anything_runs(
 
 
 def test_a_figure_may_be_printed_in_another_unit_than_it_is_stored_in() -> None:
-    import tomllib
-
     raw = tomllib.loads(HACKBENCH.replace('unit = "s"', 'unit = "ms"'))["tools"]["hackbench"]
     one = declared.read("hackbench", raw, "sitegen.toml")
     assert one.table.metrics["time"].unit == "s"
     [output] = one.table.outputs.values()
-    from sitegen.collect.declared import outputs
-
     [row] = outputs.read(one, output, PRINTED.encode(), outputs.Known()).measurements
     assert row.value == pytest.approx(0.081e-3)
 

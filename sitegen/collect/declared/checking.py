@@ -26,9 +26,8 @@ def check(declared: Declared) -> None:
     """Raise SitegenError for an expression, a path, a formula or a command that cannot be."""
     _check_commands(declared)
     for name, output in declared.table.outputs.items():
-        if output.knows or output.values:  # else it is there for those that are like it
-            with _at(declared, f"outputs.{name}"):
-                _check_output(declared, output)
+        with _at(declared, f"outputs.{name}"):
+            _check_output(declared, output)
 
 
 def _check_output(declared: Declared, output: Output) -> None:
@@ -56,13 +55,13 @@ def _check_output(declared: Declared, output: Output) -> None:
     for name in filter(None, (*output.same, output.fails)):
         if name not in known:
             raise SitegenError(f"there is no field {name!r}")
-    units = {key: _unit_of(declared, key, output) for key in output.values}
+    units = {key: _unit_of(declared, key) for key in output.values}
     _check_units(declared, output, {*units.values()})
 
 
-def _unit_of(declared: Declared, key: str, output: Output) -> str:
+def _unit_of(declared: Declared, key: str) -> str:
     """Return the unit of the metric that a key names; raises SitegenError where there is none."""
-    id_, _ = declared.metric_of(key, output)
+    id_, _ = declared.metric_of(key)
     unit = metric(id_, definitions(declared)).unit
     if not unit:
         raise SitegenError(f"there is no metric {id_!r}")
@@ -76,7 +75,7 @@ def _check_units(declared: Declared, output: Output, units: set[str]) -> None:
             if printed_unit(word) is None and word not in units:
                 raise SitegenError(f"the unit {word!r} is not known", fix="such as ms, MiB/s or %")
     for samples in output.samples:
-        unit, base = _unit_of(declared, samples.metric, output), printed_unit(samples.unit)
+        unit, base = _unit_of(declared, samples.metric), printed_unit(samples.unit)
         if samples.unit and (base[0] if base else samples.unit) != unit:
             raise SitegenError(f"samples of {samples.metric} are in {samples.unit}, not in {unit}")
         if printed_unit(samples.x_unit) is None:

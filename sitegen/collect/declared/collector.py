@@ -265,9 +265,7 @@ class TableCollector(TableReader):
         name = check_label(re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-."), "workload")
         argv = tuple(self._text(word, every, key) for word in workload.command)
         pairs = params(**about)
-        reads = workload.reads or tuple(
-            name for name, one in self.table.outputs.items() if not one.benchmark
-        )
+        reads = workload.reads or tuple(self.table.outputs)
         about_s = self._about_s(workload, every)
         timeout_s = workload.timeout_s or max(_LEAST_S, _PATIENCE * about_s)
         kept = tuple((f"{_SET}{name}", str(value)) for name, value in sorted(values.items()))
@@ -292,7 +290,7 @@ class TableCollector(TableReader):
             for result in [own] if alone else of.expects:
                 about = params(**{**result, **dict(pairs)})
                 for key in output.values:
-                    id_, statistic = self.declared.metric_of(key, output)
+                    id_, statistic = self.declared.metric_of(key)
                     if of.gives and key.partition(" ")[0] not in of.gives:
                         continue
                     if id_ in metrics and metrics[id_].better != "none":

@@ -73,9 +73,9 @@ def leads(declared: Declared, output: Output, data: bytes) -> bool:
 
 
 def together(declared: Declared, output: Output) -> list[Output]:
-    """Return the forms of a table that one text may have at once: its benchmark's own texts."""
+    """Return the forms of a table that one text may have at once: all its texts."""
     every = [one for one in declared.table.outputs.values() if one.knows]
-    several = [one for one in every if one.form == "text" and not one.benchmark]
+    several = [one for one in every if one.form == "text"]
     return several if output in several else [output]
 
 
@@ -212,7 +212,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
     about = {key: one_line(value, LONGEST_VALUE) for key, value in own.items()}
     workload = known.workload or _label(filled(_name(declared, output, here), texts))
     figures = [
-        (*declared.metric_of(key, output), formula, *_figure(declared, output, key, here, recorder))
+        (*declared.metric_of(key), formula, *_figure(declared, output, key, here, recorder))
         for key, formula in output.values.items()
     ]
     status = Status.OK
@@ -233,7 +233,7 @@ def _write(  # noqa: PLR0913 - a record and what is known of it
         elif figure is not None:
             series.add(id_, statistic, figure, printed or None, native=_native(output, formula))
     for samples in () if status == Status.FAILED else output.samples:
-        id_, _ = declared.metric_of(samples.metric, output)
+        id_, _ = declared.metric_of(samples.metric)
         series.points(samples.kind, id_, record.points(samples))
     for key, kept in output.settings.items():
         one = kept if isinstance(kept, Kept) else Kept(kept)
@@ -296,7 +296,7 @@ def _figure(
 
     Raises SitegenError where its unit is another than the metric's.
     """
-    id_, _ = declared.metric_of(key, output)
+    id_, _ = declared.metric_of(key)
     formula = output.values[key]
     value = formulas.value(formula, fields.values(here))
     if value is None or isinstance(value, bool):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from msgspec.structs import replace
-
 from sitegen.catalogue.declared import Declared
 from sitegen.catalogue.table import Output
 from sitegen.collect.declared import outputs
@@ -48,8 +46,7 @@ class TableReader:
     def _read(
         self, output: Output, data: bytes, asked: Asked, beside: bytes = b""
     ) -> tuple[Reading]:
-        reading = outputs.read_all(self.declared, output, data, Known(asked=asked), beside)
-        return (replace(reading, benchmark=output.benchmark),)
+        return (outputs.read_all(self.declared, output, data, Known(asked=asked), beside),)
 
     def _read_both(self, output: Output, files: Files, asked: Asked) -> tuple[Reading]:
         own, beside = sorted(files.values(), key=lambda data: not outputs.knows(output, data))
