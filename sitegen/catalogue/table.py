@@ -82,7 +82,11 @@ class Setting(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Metric(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number that the tool gives; ``at`` is where its output has it, as `Field` says."""
+    """A number that the tool gives; ``at`` is where its output has it, as `Field` says.
+
+    ``beside`` is what rules about other metrics call it, by its statistic: ``client_cpu`` is what a
+    load generator used of a CPU.
+    """
 
     unit: Text
     better: tool.Better
@@ -312,6 +316,13 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """All that is said of one tool.
+
+    ``area`` is the subject that its page stands under, such as Network. ``background`` are parameters
+    that a row does not repeat where all of its workload have the same, ``columns`` the metrics that
+    a run's page sets beside each other, each with its statistics. ``counted`` is what its samples
+    are of, ``suspect`` why a value is marked, and ``generator`` is said where a load generator may
+    be the limit. ``method`` is its note where no Markdown file lies beside; ``command``, ``form``
+    and ``knows`` are the short form of one workload and one output.
 
     A key or an item of a list with ``<name>`` stands for one with each value that ``over`` has
     under that name.

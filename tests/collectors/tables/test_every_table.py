@@ -154,3 +154,14 @@ def test_the_plans_of_all_presets_can_be_carried_out(
     assert all(not holes(word) for step in plan.steps for word in step.argv)
     metrics = {row.metric for step in plan.steps for row in step.expects}
     assert {one.metric for one in able.declared.tool.family.headlines} <= metrics
+
+
+@pytest.mark.parametrize("name", COLLECTING)
+def test_set_up_and_image_install_what_its_programs_are_of(name: str) -> None:
+    setup = (check.ROOT / "tools" / "system.sh").read_text("utf-8")
+    image = (check.ROOT / "containers" / "Dockerfile").read_text("utf-8")
+    for program in TABLES[name].table.programs.values():
+        for package in program.install.removeprefix("apt install ").split():
+            # nginx-light is nginx, with less around it.
+            assert re.search(rf"need {re.escape(package)}(-light)? ", setup), package
+            assert re.search(rf"\s{re.escape(package)}(-light)?[\s\"]", image), package
