@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from sitegen.collect import (
+    MOST_RUNS,
     Reader,
     Reading,
     Recorder,
@@ -61,8 +62,6 @@ _FURTHER = re.compile(rf"\s*({_NUMBER})\s+(\S.{{0,{LONGEST_UNIT}}}?)\s*")
 _RANGE = re.compile(rf"(?:±|\+/-|\+-)\s*({_NUMBER})\s*")
 _PROCESSES = re.compile(r"(?:^|\n)(\d{1,6}) procs(?:\n|$)|(?:^|\n)threads: (\d{1,6})(?:\n|$)")
 _BEGIN = re.compile(rb"\s*(?:window\.)?BENCHMARK_DATA\s*=\s*")
-#: Each run keeps a copy of the file.
-_MOST_RUNS = 500
 #: How far into what else a benchmark says its number of threads is looked for.
 _MOST_EXTRA = 10_000
 
@@ -120,7 +119,7 @@ class _Figure(NamedTuple):
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return one run for every entry; raises SitegenError for more than `_MOST_RUNS`."""
+    """Return one run for every entry; raises SitegenError for more than `MOST_RUNS`."""
     begin = _BEGIN.match(data)
     text = data[begin.end() :].rstrip().rstrip(b";") if begin else data
     history = decode.document(text, _History)
@@ -130,8 +129,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         for entry in sorted(entries, key=lambda entry: entry.date)[-(asks.latest or 0) :]
         if entry.benches
     ]
-    if len(taken) > _MOST_RUNS:
-        message = f"holds {len(taken):,} entries, and {_MOST_RUNS:,} at most are read"
+    if len(taken) > MOST_RUNS:
+        message = f"holds {len(taken):,} entries, and {MOST_RUNS:,} at most are read"
         raise SitegenError(message, fix="take the latest of each suite: --set latest=100")
     return tuple(_run(suite, entry) for suite, entry in taken)
 

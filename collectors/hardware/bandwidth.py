@@ -41,7 +41,7 @@ _LEAST_TIME_S = 0.05
 _RATE_STEP = 0.005
 _TIME_DIGITS = 6e-7
 
-_MARKER = re.compile(".*Running without Marker API.*")
+_MARKER = "Running without Marker API"
 _THREAD = re.compile(r"^Group: \d+ Thread \d+ .*running on hwthread (\d{1,6}) ", re.MULTILINE)
 _Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
 _Kernel = Literal["load", "copy", "triad"]
@@ -213,7 +213,8 @@ def _status(step: Step, raw: RawOutput, report: Report) -> Status:
 
 
 def _reason(raw: RawOutput) -> str:
-    messages = _MARKER.sub("", raw.stderr.decode("utf-8", "replace"))
+    lines = raw.stderr.decode("utf-8", "replace").splitlines(keepends=True)
+    messages = "".join(line for line in lines if _MARKER not in line)
     reason = error_line(messages, "Error", "ERROR", "sitegen:")
     return reason or ("it said nothing" if raw.exit_code else "")
 

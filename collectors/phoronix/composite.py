@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from collectors.phoronix import scales, systems
-from sitegen.collect import Reader, Reading, Recorder, Settings, described, markup
+from sitegen.collect import MOST_RUNS, Reader, Reading, Recorder, Settings, described, markup
 from sitegen.errors import SitegenError
 from sitegen.model import (
     MACHINE_IN_FILE,
@@ -48,8 +48,6 @@ _VERSION = re.compile(r"v?(\d[\w.+-]{0,60})$")
 _PROFILE_VERSION = re.compile(r"-\d{1,4}\.\d{1,4}\.\d{1,4}$")
 _UNUSABLE = re.compile(r"[^a-z0-9.]+")
 _MOST_RESULTS, _MOST_LISTED = 5_000, 12
-#: Each run keeps a copy of the file.
-_MOST_SYSTEMS = 500
 #: Units that do not say what is counted: the scale does.
 _COUNTS = frozenset({"1/s", "ratio"})
 _LONGEST_LABEL, _LONGEST_VALUE = 64, 400
@@ -71,8 +69,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     asked = asks.system and " ".join(asks.system.split())
     file = _File(markup.document(data))
     chosen = _chosen(file.names, asked)
-    if len(chosen) > _MOST_SYSTEMS:
-        message = f"holds {len(chosen):,} systems, and {_MOST_SYSTEMS} at most are read at once"
+    if len(chosen) > MOST_RUNS:
+        message = f"holds {len(chosen):,} systems, and {MOST_RUNS} at most are read at once"
         raise SitegenError(message, fix="read them one by one: --set system=NAME")
     return tuple(_Run(file, name).reading() for name in chosen)
 

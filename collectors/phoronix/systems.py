@@ -88,13 +88,13 @@ def _processor(text: str) -> dict[str, str]:
     match = _PROCESSOR.fullmatch(text)
     if not match:
         return {}
-    sockets, cores = int(match["sockets"] or 1), int(match["cores"] or 0)
+    sockets, cores = max(int(match["sockets"] or 1), 1), int(match["cores"] or 0)
     threads = int(match["threads"] or cores)
     # The frequency stands in a name only where the machine shows it: a guest of it has another.
     found = {"cpu": match["name"], "cpus": str(threads or "")}
     if match["ghz"]:
         found["highest_frequency"] = f"{float(match['ghz']):.2f} GHz"
-    if match["sockets"]:
+    if int(match["sockets"] or 0):
         found["sockets"] = match["sockets"]
     if match["threads"] and cores and threads % cores == 0 == cores % sockets:
         found["threads_per_core"] = str(threads // cores)

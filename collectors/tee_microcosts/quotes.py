@@ -136,7 +136,8 @@ def from_configfs(folder: Path, token: str) -> Iterator[Quote]:
             provider = (entry / "provider").read_text("utf-8").strip()
             data = secrets.token_bytes(_REPORT_DATA)
             begun = time.perf_counter_ns()
-            with (entry / "inblob").open("r+b", buffering=0) as file:
+            # The kernel lets nobody read it: opened for both it is refused.
+            with (entry / "inblob").open("wb", buffering=0) as file:
                 file.write(data)
             with (entry / "outblob").open("rb") as file:
                 quote = file.read(_MOST)

@@ -6,6 +6,7 @@ from sitegen.collect.host import RawOutput as RawOutput
 from sitegen.collect.host import last_line as last_line
 from sitegen.collect.host import timestamp as timestamp
 from sitegen.collect.protocol import LEFT_OUT as LEFT_OUT
+from sitegen.collect.protocol import MOST_RUNS as MOST_RUNS
 from sitegen.collect.protocol import PRESETS as PRESETS
 from sitegen.collect.protocol import REPETITIONS as REPETITIONS
 from sitegen.collect.protocol import Bundle as Bundle

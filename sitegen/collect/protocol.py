@@ -125,6 +125,10 @@ class Plan(Struct, frozen=True):
     definitions: tuple[MetricDefinition, ...] = ()
 
 
+#: Runs that one import of files makes: each keeps a copy of them.
+MOST_RUNS = 500
+
+
 class Reading(Struct, frozen=True):
     """What was read of a tool's output: one run, less what only the archive adds.
 

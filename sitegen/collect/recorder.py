@@ -65,7 +65,7 @@ class Recorder(Struct):
 
         Without a ``repetition`` a series that is added again counts as its next one.
         """
-        return Series(self, workload, pairs, status, repetition)
+        return Series(self, workload, pairs, status, repetition, len(self.measurements))
 
     def parameter(
         self, name: str, value: object, comparability: Comparability = Comparability.MUST_MATCH
@@ -164,6 +164,8 @@ class Series(Struct, frozen=True):
     params: Params
     status: str = Status.OK
     number: int | None = None
+    #: How many rows there were before it: its own come after those.
+    before: int = 0
 
     def add(  # noqa: PLR0913 - one row has as many sides
         self,

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from sitegen import bounds
-from sitegen.collect import Bundle, Reader, Reading
+from sitegen.collect import MOST_RUNS, Bundle, Reader, Reading
 from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
@@ -185,6 +185,9 @@ def readings(
             every = reader.runs(next(iter(files.values())), settings)
     if not all(reading.measurements for reading in every) or not every:
         raise SitegenError(f"holds no result ({reader.title})")
+    if len(every) > MOST_RUNS:
+        message = f"holds {len(every):,} runs, and {MOST_RUNS} at most are read at once"
+        raise SitegenError(message, fix="split it")
     for reading in every:
         _check(reading)
     return every

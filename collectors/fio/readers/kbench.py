@@ -33,7 +33,7 @@ _TITLE = re.compile(r"FIO Benchmark (?:Compar(?:sion|ison) )?Summary")
 _SIGN = re.compile(
     r"(?m)^[ \t#>]{0,40}(?:Random|Sequential)[A-Za-z ]{0,8}:[ \t]{1,60}[\d,]{1,20}\b"
 )
-_NAMES = re.compile(r"(?m)^[ \t]{0,40}For: ([^\n]{1,200}?) vs ([^\n]{1,200}?)[ \t]*$")
+_NAMES = re.compile(r"(?m)^[ \t]{0,40}For: ([^\n]{3,410})$")
 _SIZE = re.compile(r"(?mi)^[ \t]{0,40}SIZE: (\d{1,9}[kmgt]?)i?b?[ \t]*$")
 _QUICK = re.compile(r"(?mi)^[ \t]{0,40}(?:QUICK MODE:? ENABLED|MODE: quick)[ \t]*$")
 _SECTION = re.compile(r"[ \t]{0,40}(IOPS|Bandwidth in KiB/sec|Latency in ns)(?: \(Read/Write\))?")
@@ -91,7 +91,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         message = f"holds {number} summaries of kbench"
         raise SitegenError(message, fix="import each as a file of its own")
     names = _NAMES.search(text)
-    volumes = (names[1].strip(), names[2].strip()) if names else ("",)
+    first, versus, second = names[1].strip().partition(" vs ") if names else ("", "", "")
+    volumes = (first.strip(), second.strip()) if versus else ("",)
     means, wrong = _means(text, len(volumes))
     options = _options(text, asks)
     reports = [_report(means, place, name, options) for place, name in enumerate(volumes)]

@@ -60,7 +60,7 @@ _GO_PART = re.compile(r"(\d{1,9}(?:\.\d{1,12})?)(h|ms|m|s|[u\u00b5\u03bc]s|ns)")
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _GO_UNITS |= dict.fromkeys(("\u00b5s", "\u03bcs"), 1e-6)
 _REQUEST = re.compile(
-    r"\[GIN\] .{19,25}\| +(\d{3}) \|.*\| POST +"
+    r"\[GIN\] .{19,25}\| +(\d{3}) \|.{0,300}?\| POST +"
     r"\"(?:/api/(?:generate|chat)|/v1/(?:chat/)?completions)\""
 )
 _NOTE_N = (
@@ -323,7 +323,7 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
 
 
 _LOG_TIME = re.compile(r"time=(\d{4}-\d\d-\d\dT\S{8,24}(?:Z|[+-]\d\d:\d\d))\s")
-_RUNNER = r"starting (?:llama server|runner|llama-server)\"? .*"
+_RUNNER = r"starting (?:llama server|runner|llama-server)\"? .{0,2000}"
 # One look instead of eighteen at the many lines that show nothing.
 _MARKS = re.compile(
     r"version|ollama|starting |system_info|threadpool|initializing|loading model|inference compute"
@@ -341,10 +341,10 @@ _SHOWN = tuple(
         (r"system_info: n_threads = (\d{1,5})\b", "threads"),
         (r"llama threadpool init, n_threads = (\d{1,5})\b", "threads"),
         (r"initializing, n_slots = (\d{1,5})\b", "parallel"),
-        (r"initializing, .*n_ctx_slot = (\d{1,9})\b", "context"),
+        (r"initializing, .{0,300}n_ctx_slot = (\d{1,9})\b", "context"),
         (r"load_model: loading model '([^']{1,500})'", "model_file"),
         (r"system_info: n_threads = \d+ (?:\(n_threads_batch = \d+\) )?/ (\d{1,5})\b", "cpus_seen"),
-        (r"msg=\"inference compute\".* library=(\w{1,20})", "library"),
+        (r"msg=\"inference compute\".{0,400} library=(\w{1,20})", "library"),
         (r"print_info: file type +=(.{1,40})$", "quantisation"),
         (r"general\.name +(?:str +)?=(.{1,120})$", "general.name"),
         (r"^model_name = +(\S.{0,120})$", "model_name"),

@@ -243,7 +243,7 @@ def unstated(series: Series, asks: Asks, *names: str) -> None:
     if any(name != "model" for name in missing):  # a file may have thousands of series
         rows = {
             row.metric
-            for row in series.recorder.measurements
+            for row in series.recorder.measurements[series.before :]
             if row.workload == series.workload and pairs.items() <= dict(row.params).items()
         }
         missing = [name for name in missing if f"llm.{name}" not in rows]

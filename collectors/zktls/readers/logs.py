@@ -43,7 +43,9 @@ _MODES: Mapping[str, str] = {
     "wrap_groth16_bn254": "groth16",
     "wrap_plonk_bn254": "plonk",
 }
-_CLOSE = re.compile(r"\sINFO\s+(\S.*?): close time\.busy=(\S+) time\.idle=(\S+)")
+_CLOSE = re.compile(
+    r"\sINFO\s{1,9}(\S.{0,300}?): close time\.busy=(\S{1,40}) time\.idle=(\S{1,40})"
+)
 _SP1_CYCLES = re.compile(
     r"(?:\bsummary: cycles=|\btotal_cycles=|\bSimulation complete, cycles: |"
     r"^Number of cycles: |^cycles: )([0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
@@ -54,7 +56,7 @@ _SP1_FAKE = re.compile(
     r"SP1_PROVER[\"']?\s*[=:]\s*[\"']?mock\b|\bmock (?:prover|proof)\b", re.IGNORECASE
 )
 _SP1 = re.compile(
-    r"\bprove_core\b.*(?:: close time\.busy=|summary: cycles=)|"
+    r"\bprove_core\b.{0,300}?(?:: close time\.busy=|summary: cycles=)|"
     r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
 )
 _DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)

@@ -285,8 +285,9 @@ def _stage(recorder: Recorder, name: str, stage: _Stage, status: str) -> None:
 def _whole(recorder: Recorder, name: str, asks: Asks, stages: list[_Stage], status: str) -> None:
     """Write what a proof took up to the program's own, the joined one, and the last one."""
     modes = _modes(stages)
+    last = {mode: number for number, mode in enumerate(modes, 1)}
     for number, mode in enumerate(modes, 1):
-        if mode in modes[number:] or (mode not in ("core", "compressed") and number < len(modes)):
+        if number < last[mode] or (mode not in ("core", "compressed") and number < len(modes)):
             continue
         so_far = stages[:number]
         series = recorder.series(name, _about(asks, name, mode), status=status)

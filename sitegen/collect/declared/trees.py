@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -138,11 +139,10 @@ def _rows(data: bytes) -> list[dict[str, str]]:
     if not rows:
         raise SitegenError("is empty")
     head = [name.strip() for name in rows[0]]
-    if len(set(head)) < len(head):
-        twice = next(name for name in head if head.count(name) > 1)
-        raise SitegenError(f"has the column {twice[:40]!r} twice")
     if len(rows) * len(head) > _MOST_CELLS:
         raise SitegenError(f"has more than {_MOST_CELLS:,} cells")
+    if several := [name for name, times in Counter(head).items() if times > 1]:
+        raise SitegenError(f"has the column {several[0][:40]!r} twice")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(head):
             message = f"has {len(row)} cells, and the header {len(head)}"

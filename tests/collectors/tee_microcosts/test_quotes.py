@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import socketserver
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -45,6 +48,14 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             file.unlink()
         real_remove(path)
 
+    opened = io.open
+
+    def open_as_the_kernel(file: Path, mode: str = "r", *how: Any) -> Any:  # noqa: ANN401
+        if Path(file).name == "inblob" and mode[:1] + mode[-1:] != "wb":
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file, mode, *how)
+
+    monkeypatch.setattr(io, "open", open_as_the_kernel)
     monkeypatch.setattr(os, "mkdir", make)
     monkeypatch.setattr(os, "rmdir", remove)
     return folder
