@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
 from sitegen import bounds
+from sitegen.collect.text import BOMS
 from sitegen.errors import SitegenError
 
 Element = ET.Element
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 #: How a text in UTF-16 begins that has no byte order mark.
 _WIDE = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 _DECLARED = re.compile(rb"\s*<\?xml[^>]{0,100}?\sencoding\s?=\s?[\"']([\w.-]{1,40})[\"']")
@@ -69,7 +69,7 @@ class _Bounded(ET.TreeBuilder):
 
 def _decoded(data: bytes) -> str:
     """Return the characters; raises SitegenError for an encoding that none is read in."""
-    for mark, encoding in _BOMS:
+    for mark, encoding in BOMS:
         if data.startswith(mark):
             return _in(encoding, data[len(mark) :])
     if wide := _WIDE.get(data[:2]):

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+#: Byte order marks, with the encoding of what follows.
+BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u3000]")
 _BLOCK = re.compile(
@@ -73,7 +74,7 @@ def decoded(data: bytes) -> str:
 
     Never raises, as `plain`.
     """
-    for mark, encoding in _BOMS:
+    for mark, encoding in BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
     head = data[:4096]
