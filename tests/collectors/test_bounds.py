@@ -13,6 +13,7 @@ from collectors.fio.readers import kbench
 from collectors.hardware import bandwidth
 from collectors.llm.readers import inference_perf, llama_benchy
 from collectors.phoronix import systems
+from collectors.zktls.readers import logs
 from sitegen.collect import MOST_RUNS, RawOutput, Step, markup
 from sitegen.collect.declared import trees
 from sitegen.collect.installed import forms
@@ -39,12 +40,17 @@ def _batches(number: int) -> bytes:
     return json.dumps({"benchmarks": every}).encode()
 
 
+_SP1 = b"2026-09-01T10:00:00.0Z  INFO prove_core: close time.busy=1s time.idle=1s\n"
+
 READ: Mapping[str, Callable[[], object]] = {
     "kbench": lambda: kbench.READER.runs(
         b"FIO Benchmark Summary\nFor: " + b"a vs " * 39 + b" " * 400_000 + b"x\n", NONE
     ),
     "csv": lambda: trees.tree(b",".join(b"a%d" % n for n in range(40_000)) + b",a39999\n", "csv"),
     "llama-benchy": lambda: llama_benchy.REPORT.runs(_batches(2_000), NONE),
+    "sp1": lambda: logs.SP1.runs(
+        _SP1 + (b" INFO a" * 280 + b"\n") * 1_000, {"statement": "a", "proof_mode": "core"}
+    ),
     "likwid": lambda: bandwidth.parse(
         Step("x", "memory-bandwidth", ("likwid-bench",), 60.0, _LOAD),
         RawOutput(b"", b"Running without Marker" * 10_000, 1),

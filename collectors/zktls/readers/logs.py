@@ -29,6 +29,7 @@ from collectors.zktls import quantities
 from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
 from sitegen.collect import Reader, Reading, Recorder, Refused, described
+from sitegen.collect.text import plain
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity
 
@@ -43,9 +44,8 @@ _MODES: Mapping[str, str] = {
     "wrap_groth16_bn254": "groth16",
     "wrap_plonk_bn254": "plonk",
 }
-_CLOSE = re.compile(
-    r"\sINFO\s{1,9}(\S.{0,300}?): close time\.busy=(\S{1,40}) time\.idle=(\S{1,40})"
-)
+_CLOSE = re.compile(r": close time\.busy=(\S+) time\.idle=(\S+)")
+_SPANS = re.compile(r"\sINFO\s+(\S.*)")
 _SP1_CYCLES = re.compile(
     r"(?:\bsummary: cycles=|\btotal_cycles=|\bSimulation complete, cycles: |"
     r"^Number of cycles: |^cycles: )([0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
@@ -56,7 +56,7 @@ _SP1_FAKE = re.compile(
     r"SP1_PROVER[\"']?\s*[=:]\s*[\"']?mock\b|\bmock (?:prover|proof)\b", re.IGNORECASE
 )
 _SP1 = re.compile(
-    r"\bprove_core\b.{0,300}?(?:: close time\.busy=|summary: cycles=)|"
+    r"(?m)^(?>.*?\bprove_core\b).*(?:: close time\.busy=|summary: cycles=)|"
     r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
 )
 _DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
@@ -229,11 +229,20 @@ def _readings(  # noqa: PLR0913 - what a log says, and what it does not
     return (recorder.reading(),)
 
 
+def _text_of(data: bytes) -> str:
+    """Return a log without what another logger put before its lines.
+
+    Where no line has the stamp of tracing then, that stamp was taken for another logger's.
+    """
+    text = plain(data)
+    return text if _DATED.search(text) else proofs.text_of(data)
+
+
 def _logged(
     data: bytes, take: Callable[[str, list[_Part]], None], fake: re.Pattern[str], fix: str
 ) -> tuple[str, list[_Part]]:
     """Return the text of a log and its parts; raises Refused where it says that it is of fakes."""
-    text, parts = proofs.text_of(data), [_Part()]
+    text, parts = _text_of(data), [_Part()]
     if match := fake.search(text):
         line = f"line {text.count(chr(10), 0, match.start()) + 1}"
         message = f"its proofs are fake ({match[0][:40]})"
@@ -327,13 +336,15 @@ def _is_near(value: float, other: float, share: float, rounded: float = 0.0) -> 
 
 
 def _stage(line: str) -> tuple[str, Quantity | None]:
-    if not (match := _CLOSE.search(line)):
+    match = _CLOSE.search(line)
+    spans = match and _SPANS.search(line, 0, match.start())
+    if not match or not spans:
         return "", None
     # `prove_core:shard` is a part of prove_core, and `prove_core:execute` is no execution.
-    *outer, name = [part.partition("{")[0].strip() for part in match[1].split(":")]
+    *outer, name = [part.partition("{")[0].strip() for part in spans[1].split(":")]
     if name not in _STAGES or any(part in _STAGES for part in outer):
         return "", None
-    parts = [quantities.duration(match[2]), quantities.duration(match[3])]
+    parts = [quantities.duration(match[1]), quantities.duration(match[2])]
     return name, quantities.total(part for part in parts if part)
 
 

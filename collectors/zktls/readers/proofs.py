@@ -14,6 +14,7 @@ from collectors.zktls import contract, quantities
 from collectors.zktls.quantities import Quantity
 from sitegen.collect import Count, Series, Settings, Size, described
 from sitegen.collect import settings as language
+from sitegen.collect.text import decoded
 from sitegen.errors import SitegenError
 from sitegen.model import Params, params
 
@@ -85,7 +86,7 @@ def write(
 
 def text_of(data: bytes) -> str:
     """Return the text of an output, without the colours of a terminal."""
-    return _CONTROL.sub("", data.decode("utf-8-sig", "replace"))
+    return _CONTROL.sub("", decoded(data))
 
 
 def head_of(data: bytes) -> str:

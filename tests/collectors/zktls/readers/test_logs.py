@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,32 @@ def test_a_stage_lasts_for_its_busy_and_its_idle_time() -> None:
     # `prove_core:execute` runs the program once more; it is not the execution.
     assert have["execute_time"] == 0.00393204
     assert have["verify_time"] == 0.15400163
+
+
+@pytest.mark.parametrize("data", [CORE, GROTH16, SUMMARY], ids=["core", "groth16", "summary"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda line: b"2026-09-01T11:00:00.123456789Z stdout F " + line,
+        lambda line: b"[pod/prover-0/prover] " + line,
+        lambda line: line.decode().encode("utf-16-le"),
+    ],
+    ids=["kubernetes", "kubectl", "utf-16"],
+)
+def test_a_log_that_another_logger_kept_reads_the_same(
+    data: bytes, kept: Callable[[bytes], bytes]
+) -> None:
+    hurt = b"".join(map(kept, data.splitlines(keepends=True)))
+    assert logs.SP1.knows(hurt)
+    assert (sp1(hurt).measurements, sp1(hurt).started_at) == (
+        sp1(data).measurements,
+        sp1(data).started_at,
+    )
+
+
+def test_the_name_of_a_span_may_be_long() -> None:
+    span = b"prove_core{shape=" + b"x" * 600 + b"}: close"
+    assert times(sp1(CORE.replace(b"prove_core: close", span))) == times(sp1(CORE))
 
 
 def test_neither_the_clock_nor_a_part_is_the_cycles_of_the_program() -> None:
