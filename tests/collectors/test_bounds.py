@@ -49,7 +49,7 @@ READ: Mapping[str, Callable[[], object]] = {
     "csv": lambda: trees.tree(b",".join(b"a%d" % n for n in range(40_000)) + b",a39999\n", "csv"),
     "llama-benchy": lambda: llama_benchy.REPORT.runs(_batches(2_000), NONE),
     "sp1": lambda: logs.SP1.runs(
-        _SP1 + (b" INFO a" * 280 + b"\n") * 1_000, {"statement": "a", "proof_mode": "core"}
+        _SP1 + (b" INFO a" * 280 + b"\n") * 2_000, {"statement": "a", "proof_mode": "core"}
     ),
     "likwid": lambda: bandwidth.parse(
         Step("x", "memory-bandwidth", ("likwid-bench",), 60.0, _LOAD),
